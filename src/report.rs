@@ -1,0 +1,76 @@
+//! What every iterative algorithm tells about its run.
+
+use std::fmt;
+
+/// Why an iteration ended. Every status comes with usable factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The algorithm's own stopping test holds.
+    Converged,
+    /// The limit of iterations was reached first.
+    IterationLimit,
+    /// The limit of time was reached first.
+    TimeLimit,
+    /// Rounding errors or the landscape stopped all progress before the test held.
+    Stagnated,
+    /// The caller's callback asked to stop.
+    Interrupted,
+}
+
+impl Status {
+    /// The name used in CSV files: `converged`, `iteration-limit`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Converged => "converged",
+            Status::IterationLimit => "iteration-limit",
+            Status::TimeLimit => "time-limit",
+            Status::Stagnated => "stagnated",
+            Status::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One point of the history of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Iterations done.
+    pub iteration: usize,
+    /// Seconds since the start.
+    pub seconds: f64,
+    /// Error of the best factors seen so far (in the algorithm's norm, absolute).
+    pub error: f64,
+}
+
+/// How a run went: shared by every iterative algorithm.
+///
+/// `error` is computed from the residual of the returned factors, never from a difference of
+/// squared norms, and those factors are the best ones seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Why it ended.
+    pub status: Status,
+    /// Iterations done.
+    pub iterations: usize,
+    /// Error of the returned factors (in the algorithm's norm, absolute).
+    pub error: f64,
+    /// The best error so far at each improvement, oldest first.
+    pub history: Vec<Progress>,
+    /// Wall-clock seconds of the whole call.
+    pub seconds: f64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} after {} iterations and {:.3} s with error {:.4e}",
+            self.status, self.iterations, self.seconds, self.error
+        )
+    }
+}

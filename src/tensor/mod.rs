@@ -1,0 +1,5 @@
+//! Tensor decompositions.
+
+pub mod train;
+
+pub use train::TensorTrain;
