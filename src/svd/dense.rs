@@ -16,7 +16,8 @@ pub struct Svd<T: Scalar> {
 
 /// Thin SVD of a dense matrix, k = min(m, n).
 pub fn dense<T: Scalar>(a: MatRef<'_, T>) -> Result<Svd<T>> {
-    let svd = a.thin_svd().map_err(|_| Error::NoConvergence { what: "SVD", rows: a.nrows(), cols: a.ncols() })?;
+    let svd =
+        a.thin_svd().map_err(|_| Error::NoConvergence { what: "SVD", rows: a.nrows(), cols: a.ncols() })?;
     let s = svd.S().column_vector().iter().copied().collect();
     Ok(Svd { u: svd.U().to_owned(), s, v: svd.V().to_owned() })
 }

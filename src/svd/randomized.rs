@@ -24,13 +24,21 @@ impl<T: Scalar> Default for Randomized<'_, T> {
 }
 
 /// Randomized truncated SVD of rank exactly `rank` (k = rank columns), of a stored matrix or of one given by its entries.
-pub fn randomized<T: Scalar>(a: &(impl Entries<T> + ?Sized), rank: usize, parameters: &Randomized<'_, T>) -> Result<Svd<T>> {
+pub fn randomized<T: Scalar>(
+    a: &(impl Entries<T> + ?Sized),
+    rank: usize,
+    parameters: &Randomized<'_, T>,
+) -> Result<Svd<T>> {
     let _ = parameters;
     let mut m = faer::Mat::<T>::zeros(a.nrows(), a.ncols());
     let (r, c) = (a.nrows(), a.ncols());
     let mut b = vec![T::of(0.0); r * c];
     a.tile(0..r, 0..c, &mut b);
-    for j in 0..c { for i in 0..r { m[(i, j)] = b[i + j * r]; } }
+    for j in 0..c {
+        for i in 0..r {
+            m[(i, j)] = b[i + j * r];
+        }
+    }
     let Svd { u, s, v } = dense(m.as_ref())?;
     Ok(Svd { u: u.subcols(0, rank).to_owned(), s: s[..rank].to_vec(), v: v.subcols(0, rank).to_owned() })
 }
