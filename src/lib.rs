@@ -9,6 +9,8 @@ pub mod operator;
 pub mod random;
 pub mod report;
 pub mod scalar;
+#[doc(hidden)]
+pub mod simd;
 pub mod svd;
 pub mod tensor;
 

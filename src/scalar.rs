@@ -13,6 +13,7 @@ mod sealed {
 pub trait Scalar:
     sealed::Sealed
     + faer::traits::RealField
+    + crate::simd::Vectors
     + num_traits::Float
     + num_traits::NumAssign
     + Copy

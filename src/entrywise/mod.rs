@@ -1,5 +1,17 @@
 //! Entrywise (max-norm) approximation (contract).
 
+mod cores;
+mod descent;
+mod monitor;
+pub mod pass;
+
+pub use descent::Descent;
+
+use crate::svd;
+use cores::Cores;
+use monitor::Monitor;
+use pass::Source;
+
 use crate::{Entries, LowRank, Progress, Report, Result, Scalar, TensorEntries, TensorTrain};
 use std::ops::ControlFlow;
 
@@ -11,11 +23,6 @@ pub enum Method {
     /// Alternating projections with binary search, by the author's rules.
     AlternatingProjections(AlternatingProjections),
 }
-
-/// Constants of the descent (see module doc when written).
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Descent {}
 
 /// Constants of the alternating projections.
 #[derive(Debug, Clone, Default)]
@@ -104,16 +111,38 @@ impl<X> Approximation<X> {
 
 /// Approximates a matrix, stored or generated, by one of rank at most `rank` in the max norm.
 pub fn approximate<T: Scalar>(
-    _f: &(impl Entries<T> + ?Sized),
-    _rank: usize,
-    _parameters: Parameters<'_, LowRank<T>>,
+    f: &dyn Entries<T>,
+    rank: usize,
+    parameters: Parameters<'_, LowRank<T>>,
 ) -> Result<Approximation<LowRank<T>>> {
-    todo!()
+    let Parameters { method, start, seed, max_iterations, max_seconds, lower_bounds: _, callback } = parameters;
+    let mut monitor = Monitor::new(max_iterations, max_seconds, callback);
+    let source = Source::new(f);
+    let x = match start {
+        Start::Svd => svd::randomized(f, rank, &svd::Randomized { seed, ..Default::default() })?.into_low_rank(),
+        Start::Random => todo!(),
+        Start::Warm(x) => x,
+    };
+    let Method::Descent(constants) = method else { todo!() };
+    let found = descent::descend(&source, Cores::from_low_rank(&x), T::of(0.0), &constants, &mut monitor);
+    Ok(Approximation {
+        factors: found.cores.to_low_rank(),
+        report: Report {
+            status: found.status,
+            iterations: monitor.iterations,
+            error: found.error.as_f64(),
+            seconds: monitor.seconds(),
+            history: monitor.history,
+        },
+        max_norm: 1.0,
+        start_error: 0.0,
+        lower_bound: 0.0,
+    })
 }
 
 /// Approximates a tensor of order >= 2 by a tensor train of ranks at most `rank` in the max norm.
 pub fn approximate_tensor<T: Scalar>(
-    _f: &(impl TensorEntries<T> + ?Sized),
+    _f: &dyn TensorEntries<T>,
     _rank: usize,
     _parameters: Parameters<'_, TensorTrain<T>>,
 ) -> Result<Approximation<TensorTrain<T>>> {

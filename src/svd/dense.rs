@@ -26,3 +26,14 @@ pub fn dense<T: Scalar>(a: MatRef<'_, T>) -> Result<Svd<T>> {
 pub fn singular_values<T: Scalar>(a: MatRef<'_, T>) -> Result<Vec<T>> {
     Ok(dense(a)?.s)
 }
+
+impl<T: Scalar> Svd<T> {
+    /// X = (U sqrt(s)) (V sqrt(s))'.
+    pub fn into_low_rank(self) -> crate::LowRank<T> {
+        let root = |k: usize| num_traits::Float::sqrt(self.s[k]);
+        crate::LowRank {
+            u: Mat::from_fn(self.u.nrows(), self.s.len(), |i, k| self.u[(i, k)] * root(k)),
+            v: Mat::from_fn(self.v.nrows(), self.s.len(), |i, k| self.v[(i, k)] * root(k)),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Limits, history and callback of a search: the same for every method.
+
+use crate::{Progress, Status};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// The callback of a search: told of every step, may ask to stop.
+pub(crate) type Callback<'a> = Option<&'a mut (dyn FnMut(&Progress) -> ControlFlow<()> + 'a)>;
+
+/// Watches a search.
+pub(crate) struct Monitor<'a> {
+    start: Instant,
+    max_iterations: usize,
+    max_seconds: f64,
+    callback: Callback<'a>,
+    /// What errors are multiplied by before they are shown: the search works on a scaled F.
+    pub unit: f64,
+    pub iterations: usize,
+    pub history: Vec<Progress>,
+}
+
+impl<'a> Monitor<'a> {
+    pub fn new(max_iterations: usize, max_seconds: f64, callback: Callback<'a>) -> Self {
+        let start = Instant::now();
+        Self { start, max_iterations, max_seconds, callback, unit: 1.0, iterations: 0, history: Vec::new() }
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Notes the start's error.
+    pub fn started(&mut self, error: f64) {
+        self.history.push(Progress { iteration: 0, seconds: self.seconds(), error: error * self.unit });
+    }
+
+    /// Counts one step with the best error so far; why to stop, if so.
+    pub fn step(&mut self, best: f64) -> Option<Status> {
+        self.iterations += 1;
+        let now = Progress { iteration: self.iterations, seconds: self.seconds(), error: best * self.unit };
+        if self.history.last().is_none_or(|last| now.error < last.error) {
+            self.history.push(now);
+        }
+        if let Some(callback) = &mut self.callback
+            && callback(&now).is_break()
+        {
+            return Some(Status::Interrupted);
+        }
+        if now.seconds >= self.max_seconds {
+            return Some(Status::TimeLimit);
+        }
+        (self.iterations >= self.max_iterations).then_some(Status::IterationLimit)
+    }
+}
