@@ -1,0 +1,299 @@
+//! The hot path: a tile of h(`<x_i, y_j>`) or h(|x_i - y_j|^2) from packed points.
+//!
+//! - Problem: all entries of a tile, for points of dimension m.
+//! - Method: points are packed in panels (a few points side by side, coordinate by coordinate). A
+//!   block of a row panel and a column panel is accumulated in registers over the coordinates, then
+//!   norms and h are applied while the block is still in the innermost cache.
+//! - Cost: 2 m flops an entry and one application of h; nothing is allocated.
+//! - Guarantee: an inner product is one chain of multiply-adds in the order of the coordinates,
+//!   whatever the tile: entries are bitwise independent of tiles and threads. Norms are the same
+//!   chain, hence |x - x|^2 is exactly 0 and the distance is exactly symmetric.
+//! - Deviations: where h is sharp at 0, a squared distance below 1/64 of |x|^2 + |y|^2 is computed
+//!   again from the differences of the coordinates, since |x|^2 + |y|^2 - 2 `<x, y>` cancels there.
+
+use super::function::Function;
+use super::vexp::{exp_block, fused, mul_add, sinh_block};
+use crate::Scalar;
+use faer::MatRef;
+use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
+
+/// How many points a panel holds, for rows and for columns, on this machine.
+pub(super) fn lanes<T: Scalar>() -> (usize, usize) {
+    struct Width;
+    impl WithSimd for Width {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            size_of::<S::f64s>()
+        }
+    }
+    match (Arch::new().dispatch(Width) == 64, size_of::<T>() == 4) {
+        (true, true) => (32, 8),
+        (true, false) => (16, 8),
+        (false, true) => (16, 6),
+        (false, false) => (8, 6),
+    }
+}
+
+/// Points packed in panels of `lanes`; panel p holds, coordinate by coordinate, `lanes` points.
+/// The last panel is filled up with zeros.
+#[derive(Debug, Clone)]
+pub(super) struct Panels<T> {
+    pub(super) data: Vec<T>,
+    /// Squared norms, one a point (and 0 for the filling).
+    pub(super) norms: Vec<T>,
+}
+
+impl<T: Scalar> Panels<T> {
+    /// Packs the columns of `points` (m, n).
+    pub(super) fn new(points: MatRef<'_, T>, lanes: usize) -> Self {
+        let (m, n) = points.shape();
+        let count = n.div_ceil(lanes);
+        let mut data = vec![T::of(0.0); count * lanes * m];
+        for i in 0..n {
+            for a in 0..m {
+                data[((i / lanes) * m + a) * lanes + i % lanes] = points[(a, i)];
+            }
+        }
+        let mut norms = vec![T::of(0.0); count * lanes];
+        Arch::new().dispatch(Norms { data: &data, m, lanes, norms: &mut norms });
+        Self { data, norms }
+    }
+}
+
+struct Norms<'a, T> {
+    data: &'a [T],
+    m: usize,
+    lanes: usize,
+    norms: &'a mut [T],
+}
+
+impl<T: Scalar> WithSimd for Norms<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if self.m == 0 {
+            return;
+        }
+        for (norms, panel) in
+            self.norms.chunks_exact_mut(self.lanes).zip(self.data.chunks_exact(self.lanes * self.m))
+        {
+            for coordinates in panel.chunks_exact(self.lanes) {
+                for (norm, &x) in norms.iter_mut().zip(coordinates) {
+                    *norm = if fused::<S>() {
+                        mul_add::<T, true>(x, x, *norm)
+                    } else {
+                        mul_add::<T, false>(x, x, *norm)
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// One side of a tile: packed points and which of them are asked.
+#[derive(Clone)]
+pub(super) struct Side<'a, T> {
+    pub(super) data: &'a [T],
+    /// Empty where the function needs no norms.
+    pub(super) norms: &'a [T],
+    /// The points themselves (m, n), read where a small distance must be sharp.
+    pub(super) points: Option<MatRef<'a, T>>,
+    pub(super) range: Range<usize>,
+}
+
+/// A tile to be computed: `Arch::dispatch` it.
+pub(super) struct Tile<'a, T: Scalar> {
+    pub(super) function: &'a Function<T>,
+    pub(super) m: usize,
+    pub(super) x: Side<'a, T>,
+    pub(super) y: Side<'a, T>,
+    pub(super) out: &'a mut [T],
+}
+
+impl<T: Scalar> WithSimd for Tile<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // the panel sizes are those of `lanes`
+        if size_of::<S::f64s>() == 64 {
+            if size_of::<T>() == 4 {
+                self.run::<32, 8, true>();
+            } else {
+                self.run::<16, 8, true>();
+            }
+        } else if fused::<S>() {
+            if size_of::<T>() == 4 {
+                self.run::<16, 6, true>();
+            } else {
+                self.run::<8, 6, true>();
+            }
+        } else if size_of::<T>() == 4 {
+            self.run::<16, 6, false>();
+        } else {
+            self.run::<8, 6, false>();
+        }
+    }
+}
+
+impl<T: Scalar> Tile<'_, T> {
+    #[inline(always)]
+    fn run<const MR: usize, const NR: usize, const FUSED: bool>(self) {
+        let Self { function, m, x, y, out } = self;
+        let height = x.range.len();
+        if height == 0 || y.range.is_empty() {
+            return;
+        }
+        let narrow = y.range.len() <= NR / 4;
+        let (x_data, y_data) = (x.data.as_chunks::<MR>().0, y.data.as_chunks::<NR>().0);
+        for p in x.range.start / MR..x.range.end.div_ceil(MR) {
+            let x_panel = &x_data[p * m..(p + 1) * m];
+            let rows = x.range.start.max(p * MR)..x.range.end.min((p + 1) * MR);
+            for q in y.range.start / NR..y.range.end.div_ceil(NR) {
+                let y_panel = &y_data[q * m..(q + 1) * m];
+                let cols = y.range.start.max(q * NR)..y.range.end.min((q + 1) * NR);
+                let mut block = if narrow {
+                    few_columns::<T, MR, NR, FUSED>(x_panel, y_panel, cols.start - q * NR..cols.end - q * NR)
+                } else {
+                    multiply::<T, MR, NR, FUSED>(x_panel, y_panel)
+                };
+                if function.of_distance() {
+                    squared_distances::<T, MR, NR>(&mut block, &x, &y, p, q, function.sharp_at_zero());
+                }
+                for column in &mut block {
+                    apply::<T, MR, FUSED>(function, column);
+                }
+                for j in cols {
+                    let column = &block[j - q * NR];
+                    let place = (j - y.range.start) * height + rows.start - x.range.start;
+                    if rows.len() == MR {
+                        out[place..place + MR].copy_from_slice(column);
+                    } else {
+                        out[place..place + rows.len()]
+                            .copy_from_slice(&column[rows.start - p * MR..rows.end - p * MR]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Inner products of a panel of rows and a panel of columns.
+#[inline(always)]
+fn multiply<T: Scalar, const MR: usize, const NR: usize, const FUSED: bool>(
+    x: &[[T; MR]],
+    y: &[[T; NR]],
+) -> [[T; MR]; NR] {
+    let mut block = [[T::of(0.0); MR]; NR];
+    for (x, y) in x.iter().zip(y) {
+        for j in 0..NR {
+            for i in 0..MR {
+                block[j][i] = mul_add::<T, FUSED>(x[i], y[j], block[j][i]);
+            }
+        }
+    }
+    block
+}
+
+/// The same for a few columns of the panel only, bit for bit.
+#[inline(always)]
+fn few_columns<T: Scalar, const MR: usize, const NR: usize, const FUSED: bool>(
+    x: &[[T; MR]],
+    y: &[[T; NR]],
+    cols: Range<usize>,
+) -> [[T; MR]; NR] {
+    let mut block = [[T::of(0.0); MR]; NR];
+    for j in cols {
+        let mut column = [T::of(0.0); MR];
+        for (x, y) in x.iter().zip(y) {
+            for i in 0..MR {
+                column[i] = mul_add::<T, FUSED>(x[i], y[j], column[i]);
+            }
+        }
+        block[j] = column;
+    }
+    block
+}
+
+/// Inner products become max(0, |x|^2 + |y|^2 - 2 `<x, y>`).
+#[inline(always)]
+fn squared_distances<T: Scalar, const MR: usize, const NR: usize>(
+    block: &mut [[T; MR]; NR],
+    x: &Side<'_, T>,
+    y: &Side<'_, T>,
+    p: usize,
+    q: usize,
+    sharp: bool,
+) {
+    let x_norms: &[T; MR] = &x.norms.as_chunks().0[p];
+    let y_norms: &[T; NR] = &y.norms.as_chunks().0[q];
+    let (zero, small) = (T::of(0.0), T::of(1.0 / 64.0));
+    let mut close = false;
+    for j in 0..NR {
+        for i in 0..MR {
+            let sum = x_norms[i] + y_norms[j];
+            let d = sum - (block[j][i] + block[j][i]);
+            let d = if d > zero { d } else { zero };
+            close |= sharp & (d < sum * small);
+            block[j][i] = d;
+        }
+    }
+    if close && let (Some(x_points), Some(y_points)) = (x.points, y.points) {
+        sharpen(block, x_norms, y_norms, x_points, y_points, p * MR, q * NR);
+    }
+}
+
+/// Computes small squared distances again, from the differences of the coordinates.
+#[cold]
+#[inline(never)]
+fn sharpen<T: Scalar, const MR: usize, const NR: usize>(
+    block: &mut [[T; MR]; NR],
+    x_norms: &[T; MR],
+    y_norms: &[T; NR],
+    x: MatRef<'_, T>,
+    y: MatRef<'_, T>,
+    row: usize,
+    col: usize,
+) {
+    for j in 0..NR.min(y.ncols() - col) {
+        for i in 0..MR.min(x.ncols() - row) {
+            if block[j][i] < (x_norms[i] + y_norms[j]) * T::of(1.0 / 64.0) {
+                let difference = |a| x[(a, row + i)] - y[(a, col + j)];
+                block[j][i] = (0..x.nrows()).map(|a| difference(a) * difference(a)).sum();
+            }
+        }
+    }
+}
+
+/// The function of the inner products or squared distances of a column.
+#[inline(always)]
+fn apply<T: Scalar, const MR: usize, const FUSED: bool>(function: &Function<T>, column: &mut [T; MR]) {
+    match function {
+        Function::Gaussian => {
+            column.iter_mut().for_each(|d| *d = -*d);
+            exp_block::<T, FUSED, MR>(column);
+        }
+        Function::Quartic => {
+            column.iter_mut().for_each(|d| *d = -(*d * *d));
+            exp_block::<T, FUSED, MR>(column);
+        }
+        Function::Exponential => {
+            column.iter_mut().for_each(|d| *d = -num_traits::Float::sqrt(*d));
+            exp_block::<T, FUSED, MR>(column);
+        }
+        Function::Cauchy => {
+            let one = T::of(1.0);
+            column.iter_mut().for_each(|d| *d = one / (one + *d));
+        }
+        Function::Linear | Function::Pair(_) => {}
+        Function::Sinh => sinh_block::<T, FUSED, MR>(column),
+        Function::ExpInnerProduct { scale } => {
+            column.iter_mut().for_each(|d| *d *= *scale);
+            exp_block::<T, FUSED, MR>(column);
+        }
+        Function::InnerProduct(h) | Function::SquaredDistance(h) => {
+            column.iter_mut().for_each(|d| *d = h(*d));
+        }
+    }
+}
