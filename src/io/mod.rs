@@ -1,1 +1,24 @@
-//! io
+//! Arrays and decompositions in files: NumPy's `.npy` and `.npz`, written atomically, read safely.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | one array | [`read_npy`], [`read_npy_as`], [`write_npy`] |
+//! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
+//! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
+//! | a tensor train | [`save_train`], [`load_train`] |
+//! | any file, whole or not at all | [`atomic_write`] |
+//!
+//! Files are taken for hostile: every size a header claims is compared with the size of the file
+//! before anything is allocated, a truncated file is an error, and no file causes a panic.
+
+mod atomic;
+mod decomposition;
+mod npy;
+mod npy_header;
+mod npz;
+mod source;
+
+pub use atomic::atomic_write;
+pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
+pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
+pub use npz::{read_npz, read_npz_as, write_npz};

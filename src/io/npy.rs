@@ -1,0 +1,190 @@
+//! One array in a file of NumPy's `npy` format (NEP 1), versions 1.0 to 3.0.
+//!
+//! Floats of 2, 4 and 8 bytes and integers of 1 to 8 bytes, of either byte order, are read; 4- and
+//! 8-byte floats are written. What is read keeps its memory order: row-major, or column-major where
+//! the file says `fortran_order`.
+
+use super::atomic::atomic_write;
+use super::npy_header::{Dtype, Header, Kind};
+use super::source::{Source, open};
+use crate::{Result, Scalar};
+use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// An array as a file holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NpyArray {
+    /// From floats of 2 or 4 bytes.
+    F32(ArrayD<f32>),
+    /// From floats of 8 bytes, and from integers.
+    F64(ArrayD<f64>),
+}
+
+impl NpyArray {
+    /// The sizes of the modes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            NpyArray::F32(a) => a.shape(),
+            NpyArray::F64(a) => a.shape(),
+        }
+    }
+}
+
+/// Reads an npy file in its own precision.
+///
+/// Integers become f64, which is exact up to 2^53 in magnitude and rounded above; those of one byte
+/// then take eight times the memory. NaN and infinities are kept.
+///
+/// # Errors
+/// [`crate::Error::Io`]; [`crate::Error::Format`] where the header is wrong, the type is not numeric, or the
+/// file is not exactly as long as header and shape say. Nothing larger than the file is allocated
+/// before that is known.
+pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyArray> {
+    let path = path.as_ref();
+    whole(path, read_array)
+}
+
+/// Reads an npy file as f32 or f64, rounding where the file is more precise.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn read_npy_as<T: Scalar>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
+    let path = path.as_ref();
+    whole(path, read_array_as)
+}
+
+/// Writes an array as an npy file, row-major, little-endian, whole or not at all.
+///
+/// # Errors
+/// [`crate::Error::Io`]; an old file then stays as it was.
+///
+/// # Example
+/// ```
+/// use lowrank::io::{read_npy_as, write_npy};
+/// use lowrank::ndarray::array;
+/// let path = std::env::temp_dir().join("lowrank_doc_example.npy");
+/// let a = array![[1.0, 2.0], [3.0, 4.0]].into_dyn();
+/// write_npy(&path, a.view())?;
+/// assert_eq!(read_npy_as::<f64>(&path)?, a);
+/// # std::fs::remove_file(&path).ok();
+/// # Ok::<(), lowrank::Error>(())
+/// ```
+pub fn write_npy<T: Scalar>(path: impl AsRef<Path>, a: ArrayViewD<'_, T>) -> Result<()> {
+    atomic_write(path, |writer| write_array(writer, &a))
+}
+
+fn whole<X>(path: &Path, read: impl FnOnce(&mut Source<'_>) -> Result<X>) -> Result<X> {
+    let (mut file, length) = open(path)?;
+    read(&mut Source::new(&mut file, path, 0, length)?)
+}
+
+/// Reads the array that fills the rest of the source.
+pub(super) fn read_array(source: &mut Source<'_>) -> Result<NpyArray> {
+    let header = Header::read(source)?;
+    match header.dtype {
+        Dtype { kind: Kind::Float, size: 2 | 4, .. } => Ok(NpyArray::F32(read_data(source, header)?)),
+        _ => Ok(NpyArray::F64(read_data(source, header)?)),
+    }
+}
+
+/// The same in a given precision.
+pub(super) fn read_array_as<T: Scalar>(source: &mut Source<'_>) -> Result<ArrayD<T>> {
+    let header = Header::read(source)?;
+    read_data(source, header)
+}
+
+fn read_data<T: Scalar>(source: &mut Source<'_>, header: Header) -> Result<ArrayD<T>> {
+    let Dtype { size, .. } = header.dtype;
+    let bytes = header.length().and_then(|length| length.checked_mul(size as u64));
+    if bytes != Some(source.remaining) {
+        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
+        let reason = format!(
+            "shape {:?} of {size}-byte numbers needs {bytes} bytes of data, but {} are there",
+            header.shape, source.remaining
+        );
+        return Err(source.error(reason));
+    }
+    let length = source.remaining as usize / size;
+    let mut data: Vec<T> = Vec::new();
+    data.try_reserve_exact(length).map_err(|_| source.error("the array does not fit in memory"))?;
+    let mut buffer = vec![0; (1 << 16).min(source.remaining as usize)];
+    while source.remaining > 0 {
+        let part = buffer.len().min(source.remaining as usize);
+        source.read(&mut buffer[..part])?;
+        decode(&buffer[..part], header.dtype, &mut data);
+    }
+    let shape = IxDyn(&header.shape).set_f(header.fortran_order);
+    ArrayD::from_shape_vec(shape, data)
+        .map_err(|error| source.error(format!("shape {:?}: {error}", header.shape)))
+}
+
+/// Appends the numbers in `bytes`, a whole number of them.
+fn decode<T: Scalar>(bytes: &[u8], dtype: Dtype, out: &mut Vec<T>) {
+    let Dtype { kind, size, big_endian } = dtype;
+    if (kind, size, big_endian) == (Kind::Float, 8, false) {
+        return out.extend(bytes.as_chunks().0.iter().map(|&b| T::of(f64::from_le_bytes(b))));
+    }
+    if (kind, size, big_endian) == (Kind::Float, 4, false) {
+        return out.extend(bytes.as_chunks().0.iter().map(|&b| T::of(f32::from_le_bytes(b).into())));
+    }
+    out.extend(bytes.chunks_exact(size).map(|chunk| {
+        let append = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);
+        let bits = match big_endian {
+            true => chunk.iter().fold(0, append),
+            false => chunk.iter().rev().fold(0, append),
+        };
+        let unused = 64 - 8 * size as u32;
+        T::of(match (kind, size) {
+            (Kind::Float, 2) => half(bits as u16),
+            (Kind::Float, 4) => f32::from_bits(bits as u32).into(),
+            (Kind::Float, _) => f64::from_bits(bits),
+            (Kind::Signed, _) => ((bits << unused) as i64 >> unused) as f64,
+            (Kind::Unsigned, _) => bits as f64,
+        })
+    }));
+}
+
+/// The number of IEEE 754 half precision with these bits.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    }
+}
+
+/// Writes header and data.
+pub(super) fn write_array<T: Scalar>(writer: &mut dyn Write, a: &ArrayViewD<'_, T>) -> io::Result<()> {
+    writer.write_all(&header_bytes::<T>(a.shape()))?;
+    let mut buffer = Vec::with_capacity(1 << 16);
+    for &x in a.iter() {
+        match size_of::<T>() {
+            4 => buffer.extend_from_slice(&(x.as_f64() as f32).to_le_bytes()),
+            _ => buffer.extend_from_slice(&x.as_f64().to_le_bytes()),
+        }
+        if buffer.len() >= 1 << 16 {
+            writer.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    writer.write_all(&buffer)
+}
+
+/// The bytes before the data: their number is a multiple of 64.
+pub(super) fn header_bytes<T: Scalar>(shape: &[usize]) -> Vec<u8> {
+    let sizes: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let sizes = if shape.len() == 1 { sizes.trim_end() } else { sizes.trim_end_matches(", ") };
+    let text = format!("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({sizes}), }}", size_of::<T>());
+    // 10 bytes of prefix, the text, spaces, a newline.
+    let total = (10 + text.len() + 1).next_multiple_of(64);
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend_from_slice(&((total - 10) as u16).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.resize(total - 1, b' ');
+    bytes.push(b'\n');
+    bytes
+}

@@ -1,0 +1,229 @@
+//! The header of an npy file: a Python dictionary of `descr`, `fortran_order` and `shape`.
+
+use super::source::Source;
+use crate::Result;
+
+/// What a header says of the array that follows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Header {
+    pub dtype: Dtype,
+    pub fortran_order: bool,
+    pub shape: Vec<usize>,
+}
+
+/// How a number is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dtype {
+    pub kind: Kind,
+    /// Bytes of one number: 1, 2, 4 or 8.
+    pub size: usize,
+    pub big_endian: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Float,
+    Signed,
+    Unsigned,
+}
+
+/// Longest header read; NumPy itself stops at 10,000 bytes.
+const LONGEST: u64 = 1 << 16;
+/// Most modes of an array, as in NumPy 2.
+const MOST_MODES: usize = 64;
+
+impl Header {
+    /// Reads the magic string, the version and the dictionary; `source` then stands at the data.
+    pub fn read(source: &mut Source<'_>) -> Result<Self> {
+        if &source.bytes::<6>()? != b"\x93NUMPY" {
+            return Err(source.error_at(source.offset - 6, "not an npy file: the first bytes are wrong"));
+        }
+        let [major, minor] = source.bytes::<2>()?;
+        let length = match (major, minor) {
+            (1, 0) => u64::from(u16::from_le_bytes(source.bytes()?)),
+            (2 | 3, 0) => u64::from(u32::from_le_bytes(source.bytes()?)),
+            _ => {
+                let reason =
+                    format!("npy version {major}.{minor} is unknown: versions 1.0, 2.0 and 3.0 are read");
+                return Err(source.error(reason));
+            }
+        };
+        if length > source.remaining.min(LONGEST) {
+            let reason = format!("the header claims {length} bytes, {} are left", source.remaining);
+            return Err(source.error(reason));
+        }
+        let start = source.offset;
+        let mut text = vec![0; length as usize];
+        source.read(&mut text)?;
+        Parser { text: &text, at: 0 }
+            .dictionary()
+            .map_err(|Bad { at, reason }| source.error_at(start + at as u64, reason))
+    }
+
+    /// The number of entries, if its bytes can be counted.
+    pub fn length(&self) -> Option<u64> {
+        if self.shape.contains(&0) {
+            return Some(0);
+        }
+        self.shape.iter().try_fold(1u64, |length, &n| length.checked_mul(n as u64))
+    }
+}
+
+struct Bad {
+    at: usize,
+    reason: String,
+}
+
+type Parsed<X> = std::result::Result<X, Bad>;
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn bad<X>(&self, reason: impl Into<String>) -> Parsed<X> {
+        Err(Bad { at: self.at, reason: reason.into() })
+    }
+
+    /// The next byte that is no space, without taking it.
+    fn peek(&mut self) -> Option<u8> {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.text.get(self.at).copied()
+    }
+
+    fn accept(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Parsed<()> {
+        if self.accept(byte) {
+            Ok(())
+        } else {
+            self.bad(format!("`{}` is missing in the header", byte as char))
+        }
+    }
+
+    fn dictionary(mut self) -> Parsed<Header> {
+        let (mut dtype, mut fortran_order, mut shape) = (None, None, None);
+        self.expect(b'{')?;
+        while !self.accept(b'}') {
+            let key = self.string()?;
+            self.expect(b':')?;
+            let repeated = match key {
+                b"descr" => dtype.replace(self.descr()?).is_some(),
+                b"fortran_order" => fortran_order.replace(self.boolean()?).is_some(),
+                b"shape" => shape.replace(self.shape()?).is_some(),
+                _ => return self.bad("the header has an unknown key"),
+            };
+            if repeated {
+                return self.bad("the header has a key twice");
+            }
+            if !self.accept(b',') && self.peek() != Some(b'}') {
+                return self.bad("`,` or `}` is missing in the header");
+            }
+        }
+        if self.peek().is_some() {
+            return self.bad("something follows the dictionary of the header");
+        }
+        match (dtype, fortran_order, shape) {
+            (Some(dtype), Some(fortran_order), Some(shape)) => Ok(Header { dtype, fortran_order, shape }),
+            _ => self.bad("the header lacks one of `descr`, `fortran_order` and `shape`"),
+        }
+    }
+
+    fn string(&mut self) -> Parsed<&'a [u8]> {
+        let quote = match self.peek() {
+            Some(quote @ (b'\'' | b'"')) => quote,
+            _ => return self.bad("a quoted string is missing in the header"),
+        };
+        let start = self.at + 1;
+        match self.text[start..].iter().position(|&byte| byte == quote) {
+            Some(length) => {
+                self.at = start + length + 1;
+                Ok(&self.text[start..start + length])
+            }
+            None => self.bad("a string in the header does not end"),
+        }
+    }
+
+    fn descr(&mut self) -> Parsed<Dtype> {
+        if self.peek() == Some(b'[') {
+            return self.bad("structured arrays are not read: save each field on its own");
+        }
+        let at = self.at;
+        let text = self.string()?;
+        let (order, kind, size) = match text {
+            [order @ (b'<' | b'>' | b'|' | b'='), kind, size] => (*order, *kind, size.wrapping_sub(b'0')),
+            _ => (0, text.iter().copied().find(u8::is_ascii_alphabetic).unwrap_or(b'?'), 0),
+        };
+        let kind = match (kind, size) {
+            (b'f', 2 | 4 | 8) => Kind::Float,
+            (b'i', 1 | 2 | 4 | 8) => Kind::Signed,
+            (b'u', 1 | 2 | 4 | 8) => Kind::Unsigned,
+            _ => {
+                let advice = match kind {
+                    b'O' => "Python objects are not read: save a numeric array",
+                    b'c' => "complex numbers are not read: save real and imaginary parts",
+                    b'b' => "truth values are not read: save with .astype('u1')",
+                    _ => "this type is not read: save with .astype('f8')",
+                };
+                let text = String::from_utf8_lossy(text).into_owned();
+                return Err(Bad { at, reason: format!("dtype {text:?}: {advice}") });
+            }
+        };
+        if order == b'|' && size > 1 {
+            return Err(Bad { at, reason: "the dtype has no byte order".into() });
+        }
+        Ok(Dtype { kind, size: size.into(), big_endian: order == b'>' })
+    }
+
+    fn boolean(&mut self) -> Parsed<bool> {
+        self.peek();
+        for (word, value) in [(&b"True"[..], true), (b"False", false)] {
+            if self.text[self.at..].starts_with(word) {
+                self.at += word.len();
+                return Ok(value);
+            }
+        }
+        self.bad("`fortran_order` is neither True nor False")
+    }
+
+    fn shape(&mut self) -> Parsed<Vec<usize>> {
+        self.expect(b'(')?;
+        let mut shape = Vec::new();
+        while !self.accept(b')') {
+            if shape.len() == MOST_MODES {
+                return self.bad(format!("the shape has more than {MOST_MODES} modes"));
+            }
+            shape.push(self.size()?);
+            let comma = self.accept(b',');
+            // (5) is a number and not a shape.
+            if !comma && (shape.len() == 1 || self.peek() != Some(b')')) {
+                return self.bad("`,` is missing in the shape");
+            }
+        }
+        Ok(shape)
+    }
+
+    fn size(&mut self) -> Parsed<usize> {
+        if self.peek() == Some(b'-') {
+            return self.bad("the shape has a negative size");
+        }
+        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let text = str::from_utf8(&self.text[self.at..self.at + digits]).unwrap_or("");
+        let Ok(size) = text.parse::<usize>() else {
+            return self.bad("the shape has something else than a size that fits the machine");
+        };
+        self.at += digits;
+        // Python 2 marked long integers.
+        if self.text.get(self.at) == Some(&b'L') {
+            self.at += 1;
+        }
+        Ok(size)
+    }
+}
