@@ -12,6 +12,7 @@ mod sealed {
 /// A real number type the crate computes in: `f32` or `f64` (sealed).
 pub trait Scalar:
     sealed::Sealed
+    + crate::matrix::Kernel
     + faer::traits::RealField
     + crate::simd::Vectors
     + num_traits::Float

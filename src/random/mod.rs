@@ -1,1 +1,12 @@
-//! random
+//! Seeded streams of random numbers, random matrices, and the gallery of named test matrices.
+//!
+//! A stream is named by (seed, purpose, index). The same name gives the same numbers in every
+//! run, on every machine, whatever the number of threads or the order of work; two purposes or
+//! two indices give independent streams.
+
+pub mod gallery;
+mod matrices;
+mod streams;
+
+pub use matrices::{gaussian, orthonormal, with_spectrum};
+pub use streams::{fill_gaussian, stream};

@@ -1,0 +1,104 @@
+//! Exact scaling by powers of two: the first and last step of every factorization.
+//!
+//! A factorization squares and adds entries, which overflows near 1e200 and underflows near
+//! 1e-200 in `f64` (1e19 and 1e-19 in `f32`). Multiplying by a power of two changes no digit, so
+//! a matrix is first brought to a largest magnitude in [1, 2) and the result is brought back.
+
+use crate::Scalar;
+use faer::{Mat, MatRef};
+
+/// The exponent `e` with `2^e <= |x| < 2^(e+1)`; 0 for zero, NaN and infinities.
+///
+/// ```
+/// use lowrank::matrix::exponent;
+/// assert_eq!(exponent(1.0), 0);
+/// assert_eq!(exponent(-0.75_f32), -1);
+/// assert_eq!(exponent(f64::from_bits(1)), -1074);
+/// ```
+pub fn exponent<T: Scalar>(x: T) -> i32 {
+    if !num_traits::Float::is_finite(x) || x == T::of(0.0) {
+        return 0;
+    }
+    let (mantissa, exponent, _) = num_traits::Float::integer_decode(x);
+    exponent as i32 + 63 - mantissa.leading_zeros() as i32
+}
+
+/// `x 2^e`, rounded once: exact unless the result is subnormal or overflows.
+///
+/// The power itself may lie outside the range of `T`.
+pub fn scale_by_power_of_two<T: Scalar>(x: T, e: i32) -> T {
+    factors::<T>(e).into_iter().fold(x, |x, f| x * f)
+}
+
+/// The matrix `a 2^e`, entry by entry as [`scale_by_power_of_two`].
+pub fn scaled<T: Scalar>(a: MatRef<'_, T>, e: i32) -> Mat<T> {
+    let f = factors::<T>(e);
+    let mut out = a.to_owned();
+    if e != 0 {
+        multiply(&mut out, f);
+    }
+    out
+}
+
+/// Replaces `a` by `a 2^e`.
+pub fn scale_in_place<T: Scalar>(a: &mut Mat<T>, e: i32) {
+    if e != 0 {
+        multiply(a, factors::<T>(e));
+    }
+}
+
+fn multiply<T: Scalar>(a: &mut Mat<T>, f: [T; 4]) {
+    let one = T::of(1.0);
+    for j in 0..a.ncols() {
+        for f in f.into_iter().filter(|f| *f != one) {
+            a.col_as_slice_mut(j).iter_mut().for_each(|x| *x *= f);
+        }
+    }
+}
+
+/// Up to four powers of two, each within the normal range, whose product is 2^e.
+///
+/// Where more than one is needed each is at most the square root of the smallest normal number
+/// (or at least that of the largest), so that a product that becomes subnormal on the way ends
+/// at zero: no result is rounded twice.
+fn factors<T: Scalar>(e: i32) -> [T; 4] {
+    let limit = if T::NAME == "f32" { 126 } else { 1022 };
+    let e = e.clamp(-4 * limit, 4 * limit);
+    let pieces = (e.abs() + limit - 1) / limit;
+    let mut rest = e;
+    std::array::from_fn(|k| {
+        let left = pieces - k as i32;
+        if left <= 0 {
+            return T::of(1.0);
+        }
+        let piece = rest / left;
+        rest -= piece;
+        T::of(2.0_f64.powi(piece))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_over_the_whole_range() {
+        for e in -1074..=1023 {
+            let x = scale_by_power_of_two(1.0_f64, e);
+            assert_eq!(exponent(x), e);
+            assert_eq!(scale_by_power_of_two(x, -e), 1.0);
+        }
+        for e in -149..=127 {
+            let x = scale_by_power_of_two(1.0_f32, e);
+            assert_eq!(exponent(x), e);
+            assert_eq!(scale_by_power_of_two(x, -e), 1.0);
+        }
+        let x = 1.0_f64 + f64::EPSILON;
+        assert_eq!(scale_by_power_of_two(f64::MAX, -2097), f64::from_bits(0));
+        assert_eq!(scale_by_power_of_two(scale_by_power_of_two(x, 1023), -2045), x * 2.0_f64.powi(-1022));
+        assert_eq!(scale_by_power_of_two(f64::from_bits(3), 2000), 3.0 * 2.0_f64.powi(926));
+        assert_eq!(scale_by_power_of_two(1.0_f32, 400), f32::INFINITY);
+        let a = Mat::from_fn(3, 2, |i, j| (1 + i + 3 * j) as f64);
+        assert_eq!(scaled(scaled(a.as_ref(), 1020).as_ref(), -1020), a);
+    }
+}
