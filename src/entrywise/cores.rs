@@ -5,6 +5,7 @@
 //! one pass over the unfolded F serves matrices and tensors alike; the gradients of the
 //! interfaces are then carried back to the cores.
 
+use crate::matrix::scale_by_power_of_two;
 use crate::{LowRank, Result, Scalar, TensorTrain};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -27,7 +28,7 @@ fn product<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> 
 }
 
 /// `c` (m, n) = `a`' `b` for `a` (k, m), `b` (k, n), all row-major.
-pub(crate) fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
+fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
     let mut c = vec![T::of(0.0); m * n];
     let a = MatRef::from_row_major_slice(a, k, m).transpose();
     let b = MatRef::from_row_major_slice(b, k, n);
@@ -42,6 +43,13 @@ fn transpose<T: Scalar>(a: &[T], m: usize, n: usize) -> Vec<T> {
         out.extend((0..m).map(|i| a[i * n + j]));
     }
     out
+}
+
+/// The bond at which the two interfaces have the fewest rows together.
+pub(crate) fn cheapest_cut(shape: &[usize]) -> usize {
+    let rows = |s: &[usize]| s.iter().map(|&n| n as f64).product::<f64>();
+    let cost = |k: usize| rows(&shape[..k]) + rows(&shape[k..]);
+    (1..shape.len()).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
 
 /// The interfaces of a chain cut at a bond, and those further out that lead to them.
@@ -115,16 +123,18 @@ impl<T: Scalar> Cores<T> {
         let d = self.data.len() as i32;
         for (k, core) in self.data.iter_mut().enumerate() {
             let e = exponent.div_euclid(d) + i32::from((k as i32) < exponent.rem_euclid(d));
-            let (half, rest) = (T::of(2f64.powi(e / 2)), T::of(2f64.powi(e - e / 2)));
-            core.iter_mut().for_each(|x| *x = *x * half * rest);
+            core.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, e));
         }
     }
 
-    /// The bond at which the two interfaces have the fewest rows together.
+    /// See [`cheapest_cut`].
     pub fn cheapest_cut(&self) -> usize {
-        let rows = |s: &[(usize, usize, usize)]| s.iter().map(|c| c.1 as f64).product::<f64>();
-        let cost = |k: usize| rows(&self.shapes[..k]) + rows(&self.shapes[k..]);
-        (1..self.shapes.len()).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
+        cheapest_cut(&self.shapes.iter().map(|c| c.1).collect::<Vec<_>>())
+    }
+
+    /// Whether there is no number in it: a mode of size or a rank of 0.
+    pub fn is_empty(&self) -> bool {
+        self.shapes.iter().any(|&(l, n, r)| l * n * r == 0)
     }
 
     /// The rank at bond `cut`.

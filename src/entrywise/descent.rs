@@ -17,8 +17,9 @@
 
 use super::cores::Cores;
 use super::monitor::Monitor;
-use super::pass::{Source, Workspace, residual};
-use crate::{Scalar, Status};
+use super::pass::{Workspace, residual};
+use super::source::Source;
+use crate::{Error, Result, Scalar, Status};
 
 /// Constants of the descent.
 #[derive(Debug, Clone)]
@@ -52,6 +53,30 @@ impl Default for Descent {
             momentum: 0.97,
             step: 0.7,
             max_step: 8.0,
+        }
+    }
+}
+
+impl Descent {
+    /// # Errors
+    /// [`Error::Parameter`] for a constant that would make the search endless or senseless.
+    pub(crate) fn check(&self) -> Result<()> {
+        let open = |x: f64| x > 0.0 && x < 1.0;
+        let wrong = |name, value: f64, remedy| {
+            Err(Error::Parameter { name, value: value.to_string(), remedy })
+        };
+        match self {
+            d if !open(d.depth) => wrong("depth", d.depth, "take a number between 0 and 1"),
+            d if !open(d.shrink) => wrong("shrink", d.shrink, "take a number between 0 and 1"),
+            d if !open(d.final_depth) => wrong("final_depth", d.final_depth, "take a number between 0 and 1"),
+            d if !open(d.progress) => wrong("progress", d.progress, "take a number between 0 and 1"),
+            d if !(0.0..1.0).contains(&d.momentum) => {
+                wrong("momentum", d.momentum, "take a number of at least 0 and under 1")
+            }
+            d if !(d.step > 0.0) => wrong("step", d.step, "take a positive number"),
+            d if !(d.max_step >= 0.5) => wrong("max_step", d.max_step, "take at least 0.5"),
+            d if d.patience == 0 => wrong("patience", 0.0, "give every level at least one step"),
+            _ => Ok(()),
         }
     }
 }
@@ -94,7 +119,6 @@ pub(crate) fn descend<T: Scalar>(
     while best.error > floor {
         let t_next = (1.0 + (1.0 + 4.0 * t * t).sqrt()) / 2.0;
         let b = ((t - 1.0) / t_next).min(constants.momentum);
-        t = t_next;
         let y = Cores::extrapolate(&x, &previous, T::of(b));
         let faces = pass(&y, eps, &mut workspace);
         let found = &workspace.found;
@@ -107,10 +131,10 @@ pub(crate) fn descend<T: Scalar>(
             return best;
         }
         count += 1;
+        t = t_next;
         let blown_up = !phi.is_finite() || phi > 4.0 * phi_before;
         if phi > phi_before {
             t = 1.0;
-            previous = x.clone();
             if phi > 1.02 * phi_before {
                 step = (0.6 * step).max(0.5);
             }

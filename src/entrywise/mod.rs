@@ -1,18 +1,51 @@
-//! Entrywise (max-norm) approximation (contract).
+//! Entrywise (max-norm) low-rank approximation of matrices and tensors, with lower bounds.
+//!
+//! Given F and a rank r, [`approximate`] makes |F - X|_max small over the matrices X of rank at
+//! most r, and [`approximate_tensor`] over tensor trains of ranks at most r. The truncated SVD,
+//! best in the Frobenius norm, is usually several times worse in this norm. The problem is
+//! NP-hard already for r = 1, so what is found is a good local solution; a rigorous lower bound
+//! of the best possible error comes with it.
+//!
+//! | method | what it is | when |
+//! | --- | --- | --- |
+//! | [`Descent`] (default) | accelerated descent of the clipped residual in the factors | always |
+//! | [`AlternatingProjections`] | clipping and truncated SVD in turn, with binary search | as a reference |
+//!
+//! F may be stored ([`faer::MatRef`], [`ndarray::ArrayD`]) or generated tile by tile
+//! ([`crate::generated`]); `Descent` never stores a generated matrix.
+//!
+//! ```
+//! use lowrank::entrywise::{Parameters, approximate};
+//! use lowrank::faer::Mat;
+//!
+//! let f = Mat::from_fn(60, 50, |i, j| 1.0 / (1.0 + (i as f64 - j as f64).abs()));
+//! let x = approximate(&f, 8, Parameters::default())?;
+//! assert!(x.report.error < 0.5 * x.start_error); // half the truncated SVD's, or less
+//! assert!(x.lower_bound <= x.report.error);
+//! # Ok::<(), lowrank::Error>(())
+//! ```
 
 mod cores;
 mod descent;
+mod lower_bound;
 mod monitor;
-pub mod pass;
+mod pass;
+mod projections;
+// pub mod rank_bounds;
+mod source;
 
 pub use descent::Descent;
+pub use projections::{AlternatingProjections, Projector};
 
-use crate::svd;
+use crate::matrix::check_finite;
+use crate::tensor::train::{Truncation, tt_svd};
+use crate::{Entries, Error, LowRank, Progress, Report, Result, Scalar, Status, TensorEntries, TensorTrain, svd};
 use cores::Cores;
+use descent::Found;
+use faer::Mat;
 use monitor::Monitor;
-use pass::Source;
-
-use crate::{Entries, LowRank, Progress, Report, Result, Scalar, TensorEntries, TensorTrain};
+use ndarray::{Array3, ArrayD};
+use source::Source;
 use std::ops::ControlFlow;
 
 /// How to search.
@@ -24,34 +57,21 @@ pub enum Method {
     AlternatingProjections(AlternatingProjections),
 }
 
-/// Constants of the alternating projections.
-#[derive(Debug, Clone, Default)]
-pub struct AlternatingProjections {
-    /// How the projection onto rank r is computed.
-    pub projector: Projector,
-}
-
-/// How alternating projections project onto matrices of rank r (TT ranks r).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Projector {
-    /// Full SVD (TT-SVD).
-    Full,
-    /// Randomized SVD, oversampling 5, one power step (the default).
-    #[default]
-    Randomized,
-    /// One warm-started block power step.
-    BlockPower,
+impl Default for Method {
+    fn default() -> Self {
+        Method::Descent(Descent::default())
+    }
 }
 
 /// Where the search starts.
 #[derive(Debug, Clone, Default)]
 pub enum Start<X> {
-    /// Truncated SVD, TT-SVD (the default for `Descent`).
+    /// Truncated SVD, TT-SVD (the default).
     #[default]
     Svd,
-    /// Gaussian factors divided by sqrt(r) (the author's, for reproduction).
+    /// Gaussian factors divided by sqrt(r), for the reproduction of published numbers.
     Random,
-    /// Given factors.
+    /// Given factors, of rank at most the one asked.
     Warm(X),
 }
 
@@ -65,23 +85,24 @@ pub struct Parameters<'a, X> {
     pub seed: u64,
     /// Largest number of steps.
     pub max_iterations: usize,
-    /// Largest number of seconds (wall clock), infinite by default.
+    /// Largest number of seconds (wall clock) for start and search; infinite by default. A step
+    /// or a start under way is completed. The result then depends on the machine's speed.
     pub max_seconds: f64,
-    /// Whether to compute lower bounds of the best possible error.
-    pub lower_bounds: bool,
-    /// Called now and then with the progress; may ask to stop.
+    /// Whether to compute a lower bound of the best possible error (an SVD of a block of F).
+    pub lower_bound: bool,
+    /// Called after every step; may ask to stop.
     pub callback: Option<&'a mut (dyn FnMut(&Progress) -> ControlFlow<()> + 'a)>,
 }
 
 impl<X> Default for Parameters<'_, X> {
     fn default() -> Self {
         Self {
-            method: Method::Descent(Descent::default()),
-            start: Start::Svd,
+            method: Method::default(),
+            start: Start::default(),
             seed: 0,
-            max_iterations: 5000,
+            max_iterations: 20_000,
             max_seconds: f64::INFINITY,
-            lower_bounds: true,
+            lower_bound: true,
             callback: None,
         }
     }
@@ -96,9 +117,9 @@ pub struct Approximation<X> {
     pub report: Report,
     /// |F|_max.
     pub max_norm: f64,
-    /// |F - X|_max of the start (truncated SVD, TT-SVD, random or warm factors).
+    /// |F - X|_max of the start: truncated SVD, TT-SVD, random or warm factors.
     pub start_error: f64,
-    /// No X of this rank has a smaller |F - X|_max than this (absolute; 0 when not computed).
+    /// No X of this rank has a smaller |F - X|_max than this (absolute; 0 when not asked for).
     pub lower_bound: f64,
 }
 
@@ -109,42 +130,228 @@ impl<X> Approximation<X> {
     }
 }
 
-/// Approximates a matrix, stored or generated, by one of rank at most `rank` in the max norm.
+/// Approximates a matrix F (m, n), stored or generated, by one of rank at most `rank` in the
+/// max norm.
+///
+/// Each step costs 2 m n r + 4 nnz r flops, nnz the 1 to 10 % of the entries over the current
+/// level; some 500 steps are usual. Rank 0 and empty matrices give empty factors.
+///
+/// # Errors
+/// [`Error::NonFinite`] (argument `f`) with the position; [`Error::Rank`] for
+/// `rank` > min(m, n); [`Error::Shape`] for warm factors that do not fit; [`Error::Parameter`];
+/// [`Error::TooLarge`] where alternating projections would need a dense copy of a generated
+/// matrix.
 pub fn approximate<T: Scalar>(
     f: &dyn Entries<T>,
     rank: usize,
     parameters: Parameters<'_, LowRank<T>>,
 ) -> Result<Approximation<LowRank<T>>> {
-    let Parameters { method, start, seed, max_iterations, max_seconds, lower_bounds: _, callback } = parameters;
-    let mut monitor = Monitor::new(max_iterations, max_seconds, callback);
-    let source = Source::new(f);
-    let x = match start {
-        Start::Svd => svd::randomized(f, rank, &svd::Randomized { seed, ..Default::default() })?.into_low_rank(),
-        Start::Random => todo!(),
-        Start::Warm(x) => x,
+    let Parameters { method, start, seed, max_iterations, max_seconds, lower_bound, callback } = parameters;
+    let mut monitor = Monitor::new(max_iterations, max_seconds, callback)?;
+    let (m, n) = (f.nrows(), f.ncols());
+    if rank > m.min(n) {
+        return Err(Error::Rank { rank, largest: m.min(n) });
+    }
+    let source = Source::new("f", f)?;
+    let start = match start {
+        Start::Svd => {
+            let parameters = svd::Randomized { seed, ..Default::default() };
+            svd::randomized(f, rank, &parameters)?.into_low_rank()
+        }
+        Start::Random => random_factors(m, n, rank, seed),
+        Start::Warm(x) => warm_factors(x, m, n, rank)?,
     };
-    let Method::Descent(constants) = method else { todo!() };
-    let found = descent::descend(&source, Cores::from_low_rank(&x), T::of(0.0), &constants, &mut monitor);
-    Ok(Approximation {
-        factors: found.cores.to_low_rank(),
+    let start = Cores::from_low_rank(&start);
+    let found = search(&source, &[m, n], start, &method, seed, &mut monitor)?;
+    let lower = if lower_bound { lower_bound::lower_bound(&source, rank)? } else { 0.0 };
+    let (cores, result) = finish(&source, found, lower, monitor);
+    Ok(result(cores.to_low_rank()))
+}
+
+/// Approximates a tensor F of order d >= 2, stored or generated, by a tensor train of ranks at
+/// most `rank` in the max norm.
+///
+/// A rank above what the shape permits at a bond is lowered to it. Costs are those of
+/// [`approximate`] for the most nearly square unfolding, and those of [`tt_svd`] for the start
+/// (a randomized SVD of the first unfolding for a generated tensor of over 2^27 entries).
+///
+/// # Errors
+/// As [`approximate`], the position of a non-finite entry being that in the tensor;
+/// [`Error::Shape`] for a tensor of order 0 or 1; [`Error::Parameter`] for `rank` 0.
+pub fn approximate_tensor<T: Scalar>(
+    f: &dyn TensorEntries<T>,
+    rank: usize,
+    parameters: Parameters<'_, TensorTrain<T>>,
+) -> Result<Approximation<TensorTrain<T>>> {
+    let Parameters { method, start, seed, max_iterations, max_seconds, lower_bound, callback } = parameters;
+    let mut monitor = Monitor::new(max_iterations, max_seconds, callback)?;
+    let shape = f.shape().to_vec();
+    if shape.len() < 2 {
+        let expected = "a tensor of order 2 or more is needed".into();
+        return Err(Error::Shape { argument: "f", expected, found: shape });
+    }
+    if rank == 0 {
+        let remedy = "ask for a rank of at least 1";
+        return Err(Error::Parameter { name: "rank", value: "0".into(), remedy });
+    }
+    let limits = largest_ranks(&shape);
+    let ranks: Vec<usize> = limits.iter().map(|&r| r.min(rank)).collect();
+    let cut = cores::cheapest_cut(&shape);
+    let unfolding = f.unfolding(cut)?;
+    let source = Source::new("f", &*unfolding).map_err(|e| in_tensor(e, &shape, cut))?;
+    let start = match start {
+        Start::Svd => tensor_start(f, &source, &shape, rank, seed)?,
+        Start::Random => TensorTrain::random(&shape, &ranks, seed)?,
+        Start::Warm(x) => warm_train(x, &shape, rank)?,
+    };
+    let start = Cores::from_train(&start);
+    let found = search(&source, &shape, start, &method, seed, &mut monitor)?;
+    let mut lower = 0f64;
+    if lower_bound {
+        for (bond, &rank) in ranks.iter().enumerate() {
+            let unfolding = f.unfolding(bond + 1)?;
+            let source = Source::new("f", &*unfolding)?;
+            lower = lower.max(lower_bound::lower_bound(&source, rank)?);
+        }
+    }
+    let (cores, result) = finish(&source, found, lower, monitor);
+    Ok(result(cores.to_train()?))
+}
+
+/// The search itself, on the scaled source.
+fn search<T: Scalar>(
+    source: &Source<'_, T>,
+    shape: &[usize],
+    mut start: Cores<T>,
+    method: &Method,
+    seed: u64,
+    monitor: &mut Monitor<'_>,
+) -> Result<Found<T>> {
+    start.scale_by_power_of_two(source.exponent);
+    let max_norm = crate::matrix::scale_by_power_of_two(source.max_norm, source.exponent);
+    monitor.unit = 2f64.powi(-source.exponent);
+    if start.is_empty() {
+        monitor.started(max_norm.as_f64());
+        return Ok(Found { cores: start, error: max_norm, status: Status::Converged });
+    }
+    // An error of a few roundings of the largest entry is no error.
+    let floor = max_norm * T::of(4.0 * T::EPS);
+    match method {
+        Method::Descent(constants) => {
+            constants.check()?;
+            Ok(descent::descend(source, start, floor, constants, monitor))
+        }
+        Method::AlternatingProjections(constants) => {
+            projections::alternate(source, shape, start, floor, constants, seed, monitor)
+        }
+    }
+}
+
+/// Undoes the scaling; the cores and what makes the result of the factors.
+fn finish<T: Scalar, X>(
+    source: &Source<'_, T>,
+    mut found: Found<T>,
+    lower: f64,
+    monitor: Monitor<'_>,
+) -> (Cores<T>, impl FnOnce(X) -> Approximation<X>) {
+    found.cores.scale_by_power_of_two(-source.exponent);
+    let (error, unit) = (found.error.as_f64() * monitor.unit, monitor.unit);
+    let max_norm = source.max_norm.as_f64();
+    let result = move |factors| Approximation {
+        factors,
+        max_norm,
+        start_error: monitor.history.first().map_or(error, |first| first.error),
+        lower_bound: (lower * unit).min(error),
         report: Report {
             status: found.status,
             iterations: monitor.iterations,
-            error: found.error.as_f64(),
+            error,
             seconds: monitor.seconds(),
             history: monitor.history,
         },
-        max_norm: 1.0,
-        start_error: 0.0,
-        lower_bound: 0.0,
-    })
+    };
+    (found.cores, result)
 }
 
-/// Approximates a tensor of order >= 2 by a tensor train of ranks at most `rank` in the max norm.
-pub fn approximate_tensor<T: Scalar>(
-    _f: &dyn TensorEntries<T>,
-    _rank: usize,
-    _parameters: Parameters<'_, TensorTrain<T>>,
-) -> Result<Approximation<TensorTrain<T>>> {
-    todo!()
+fn random_factors<T: Scalar>(m: usize, n: usize, rank: usize, seed: u64) -> LowRank<T> {
+    let scaled = |rows, purpose| {
+        let scale = T::of(1.0 / (rank.max(1) as f64).powf(std::env::var("SCALE").map_or(0.5, |s| s.parse().unwrap())));
+        let g: Mat<T> = crate::random::gaussian(rows, rank, seed, purpose);
+        Mat::from_fn(rows, rank, |i, j| g[(i, j)] * scale)
+    };
+    LowRank { u: scaled(m, "entrywise start, left"), v: scaled(n, "entrywise start, right") }
+}
+
+/// Warm factors, once they are known to fit.
+fn warm_factors<T: Scalar>(x: LowRank<T>, m: usize, n: usize, rank: usize) -> Result<LowRank<T>> {
+    if x.shape() != (m, n) || x.u.ncols() != x.v.ncols() || x.rank() > rank {
+        let expected = format!("factors ({m}, r) and ({n}, r) with r <= {rank} are needed");
+        let found = vec![x.u.nrows(), x.u.ncols(), x.v.nrows(), x.v.ncols()];
+        return Err(Error::Shape { argument: "start", expected, found });
+    }
+    check_finite("start", x.u.as_ref())?;
+    check_finite("start", x.v.as_ref())?;
+    Ok(x)
+}
+
+fn warm_train<T: Scalar>(x: TensorTrain<T>, shape: &[usize], rank: usize) -> Result<TensorTrain<T>> {
+    if x.shape() != shape || x.ranks().iter().any(|&r| r > rank) {
+        let expected = format!("a train of shape {shape:?} and ranks of at most {rank} is needed");
+        return Err(Error::Shape { argument: "start", expected, found: x.shape() });
+    }
+    for core in x.cores() {
+        crate::matrix::check_finite_array("start", core.view().into_dyn())?;
+    }
+    Ok(x)
+}
+
+/// The largest rank that the shape permits at each bond.
+fn largest_ranks(shape: &[usize]) -> Vec<usize> {
+    let product = |s: &[usize]| s.iter().fold(1usize, |p, &n| p.saturating_mul(n));
+    (1..shape.len()).map(|k| product(&shape[..k]).min(product(&shape[k..]))).collect()
+}
+
+/// The position of a non-finite entry of an unfolding, in the tensor.
+fn in_tensor(e: Error, shape: &[usize], cut: usize) -> Error {
+    let Error::NonFinite { argument, index } = e else { return e };
+    let unravel = |mut k: usize, shape: &[usize]| {
+        let mut index: Vec<usize> = shape.iter().rev().map(|&n| (k % n, k /= n).0).collect();
+        index.reverse();
+        index
+    };
+    let index = [unravel(index[0], &shape[..cut]), unravel(index[1], &shape[cut..])].concat();
+    Error::NonFinite { argument, index }
+}
+
+/// TT-SVD, on a dense copy where that is not too large.
+fn tensor_start<T: Scalar>(
+    f: &dyn TensorEntries<T>,
+    source: &Source<'_, T>,
+    shape: &[usize],
+    rank: usize,
+    seed: u64,
+) -> Result<TensorTrain<T>> {
+    const LARGEST_COPY: usize = 1 << 27;
+    if shape.len() == 2 || source.np * source.nq <= LARGEST_COPY || source.columns().is_some() {
+        let a = ArrayD::from_shape_vec(shape, source.row_major()?).expect("as many entries");
+        let mut train = Cores::from_train(&tt_svd(a.view(), Truncation::rank(rank))?.train);
+        train.scale_by_power_of_two(-source.exponent);
+        return train.to_train();
+    }
+    // Core 1 from the first unfolding, never stored; the rest is small.
+    let first = f.unfolding(1)?;
+    let r = rank.min(first.nrows()).min(first.ncols());
+    let svd = svd::randomized(&*first, r, &svd::Randomized { seed, ..Default::default() })?;
+    let rest: usize = first.ncols();
+    let carried: Vec<T> = (0..r * rest).map(|k| svd.s[k / rest] * svd.v[(k % rest, k / rest)]).collect();
+    let mut shape_after = shape[1..].to_vec();
+    shape_after[0] *= r;
+    let carried = ArrayD::from_shape_vec(shape_after, carried).expect("as many entries");
+    let mut cores = vec![Array3::from_shape_fn((1, shape[0], r), |(_, i, k)| svd.u[(i, k)])];
+    for (k, core) in tt_svd(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate() {
+        let (l, n, after) = core.dim();
+        let dim = if k == 0 { (r, shape[1], after) } else { (l, n, after) };
+        cores.push(core.into_shape_with_order(dim).expect("same number of entries"));
+    }
+    TensorTrain::new(cores)
 }

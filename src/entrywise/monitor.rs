@@ -1,6 +1,6 @@
 //! Limits, history and callback of a search: the same for every method.
 
-use crate::{Progress, Status};
+use crate::{Error, Progress, Result, Status};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -20,9 +20,13 @@ pub(crate) struct Monitor<'a> {
 }
 
 impl<'a> Monitor<'a> {
-    pub fn new(max_iterations: usize, max_seconds: f64, callback: Callback<'a>) -> Self {
+    pub fn new(max_iterations: usize, max_seconds: f64, callback: Callback<'a>) -> Result<Self> {
+        if !(max_seconds >= 0.0) {
+            let remedy = "give a number of seconds that is not negative (infinity for no limit)";
+            return Err(Error::Parameter { name: "max_seconds", value: max_seconds.to_string(), remedy });
+        }
         let start = Instant::now();
-        Self { start, max_iterations, max_seconds, callback, unit: 1.0, iterations: 0, history: Vec::new() }
+        Ok(Self { start, max_iterations, max_seconds, callback, unit: 1.0, iterations: 0, history: Vec::new() })
     }
 
     pub fn seconds(&self) -> f64 {

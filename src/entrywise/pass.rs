@@ -11,7 +11,8 @@
 //! Guarantee: the sums are taken in an order that depends on the shape only: any number of
 //! threads gives the same bits.
 
-use crate::{Entries, Scalar};
+use super::source::Source;
+use crate::Scalar;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -24,40 +25,9 @@ const MR: usize = 2;
 const TILE_ROWS: usize = 256;
 const TILE_COLS: usize = 128;
 
-/// F, seen so that its columns are contiguous where it is stored.
-pub struct Source<'a, T: Scalar> {
-    entries: &'a dyn Entries<T>,
-    /// Whether P belongs to the columns of `entries` and Q to its rows.
-    pub transposed: bool,
-    /// The columns, where they are stored contiguously.
-    columns: Option<Vec<&'a [T]>>,
-    /// Rows, as seen here.
-    pub np: usize,
-    /// Columns, as seen here.
-    pub nq: usize,
-}
-
-impl<'a, T: Scalar> Source<'a, T> {
-    pub fn new(entries: &'a dyn Entries<T>) -> Self {
-        let (np, nq) = (entries.nrows(), entries.ncols());
-        let contiguous = |f: faer::MatRef<'a, T>| -> Option<Vec<&'a [T]>> {
-            (0..f.ncols()).map(|j| f.col(j).try_as_col_major().map(|c| c.as_slice())).collect()
-        };
-        if let Some(f) = entries.stored() {
-            if let Some(columns) = contiguous(f) {
-                return Self { entries, transposed: false, columns: Some(columns), np, nq };
-            }
-            if let Some(columns) = contiguous(f.transpose()) {
-                return Self { entries, transposed: true, columns: Some(columns), np: nq, nq: np };
-            }
-        }
-        Self { entries, transposed: false, columns: None, np, nq }
-    }
-}
-
 /// What one pass found.
 #[derive(Default)]
-pub struct Residual<T> {
+pub(crate) struct Residual<T> {
     /// max |R|.
     pub max: T,
     /// sum (|R| - eps)_+^2.
@@ -72,7 +42,7 @@ pub struct Residual<T> {
 
 /// The memory of a pass, kept from one to the next (fresh pages cost as much as the flops).
 #[derive(Default)]
-pub struct Workspace<T> {
+pub(crate) struct Workspace<T> {
     p: Packed<T>,
     q: Packed<T>,
     parts: Vec<Residual<T>>,
@@ -81,7 +51,7 @@ pub struct Workspace<T> {
 }
 
 /// Runs the pass; the result is in `workspace.found`. `p` (np, r) and `q` (nq, r) are row-major.
-pub fn residual<T: Scalar>(
+pub(crate) fn residual<T: Scalar>(
     source: &Source<'_, T>,
     p: &[T],
     q: &[T],
@@ -201,11 +171,11 @@ impl<T: Scalar> WithSimd for Chunk<'_, T> {
             for i0 in (0..source.np).step_by(TILE_ROWS) {
                 let tile_rows = i0..(i0 + TILE_ROWS).min(source.np);
                 let height = tile_rows.len();
-                if source.columns.is_none() {
+                if source.columns().is_none() {
                     buffer.resize(height * tile_cols.len(), zero);
-                    source.entries.tile(tile_rows.clone(), tile_cols.clone(), &mut buffer);
+                    source.tile(tile_rows.clone(), tile_cols.clone(), &mut buffer);
                 }
-                let column = |j: usize| match &source.columns {
+                let column = |j: usize| match source.columns() {
                     Some(columns) => &columns[j][tile_rows.clone()],
                     None => &buffer[(j - tile_cols.start) * height..][..height],
                 };
@@ -290,7 +260,7 @@ mod tests {
         let q: Vec<T> = (0..n * r).map(|k| T::of(((k * 53) % 71) as f64 / 71.0 - 0.5)).collect();
         let a = if row_major { Mat::from_fn(n, m, |j, i| f(i, j)) } else { Mat::from_fn(m, n, f) };
         let view = if row_major { a.transpose() } else { a.as_ref() };
-        let source = Source::new(&view);
+        let source = Source::new("f", &view).unwrap();
         assert!(m == 1 || n == 1 || source.transposed == row_major);
         let mut workspace = Workspace::default();
         let found = if source.transposed {
@@ -360,7 +330,7 @@ mod tests {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut workspace = Workspace::default();
-            pool.install(|| residual(&Source::new(&a), &p, &q, r, 0.2, &mut workspace));
+            pool.install(|| residual(&Source::new("a", &a).unwrap(), &p, &q, r, 0.2, &mut workspace));
             workspace.found
         };
         let one = run(1);

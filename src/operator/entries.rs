@@ -1,6 +1,6 @@
 //! Matrices and tensors that can be asked for a tile of entries, whether stored or computed.
 
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use std::ops::Range;
 
@@ -67,4 +67,27 @@ pub trait TensorEntries<T: Scalar>: Sync {
     fn shape(&self) -> &[usize];
     /// The unfolding at bond `split`, with 1 <= `split` < order.
     fn unfolding(&self, split: usize) -> Result<Box<dyn Entries<T> + '_>>;
+}
+
+impl<T: Scalar, S: ndarray::Data<Elem = T> + Sync> TensorEntries<T> for ndarray::ArrayBase<S, ndarray::IxDyn> {
+    fn shape(&self) -> &[usize] {
+        self.shape()
+    }
+    /// In place for an array in standard (row-major) layout, a copy for any other.
+    fn unfolding(&self, split: usize) -> Result<Box<dyn Entries<T> + '_>> {
+        let shape = self.shape();
+        if split == 0 || split >= shape.len() {
+            let remedy = "take 1 <= split < order";
+            return Err(Error::Parameter { name: "split", value: split.to_string(), remedy });
+        }
+        let rows = shape[..split].iter().product();
+        let cols = shape[split..].iter().product();
+        match self.as_slice() {
+            Some(flat) => Ok(Box::new(MatRef::from_row_major_slice(flat, rows, cols))),
+            None => {
+                let flat: Vec<T> = self.iter().copied().collect();
+                Ok(Box::new(MatRef::from_row_major_slice(&flat, rows, cols).to_owned()))
+            }
+        }
+    }
 }

@@ -217,14 +217,3 @@ fn scale_back<T: Scalar>(mut s: Vec<T>, exponent: i32) -> Result<Vec<T>> {
         _ => Ok(s),
     }
 }
-
-impl<T: Scalar> Svd<T> {
-    /// X = (U sqrt(s)) (V sqrt(s))'.
-    pub fn into_low_rank(self) -> crate::LowRank<T> {
-        let root = |k: usize| num_traits::Float::sqrt(self.s[k]);
-        crate::LowRank {
-            u: Mat::from_fn(self.u.nrows(), self.s.len(), |i, k| self.u[(i, k)] * root(k)),
-            v: Mat::from_fn(self.v.nrows(), self.s.len(), |i, k| self.v[(i, k)] * root(k)),
-        }
-    }
-}

@@ -1,0 +1,156 @@
+//! The matrix to approximate, as the kernels read it: checked, scaled, column by column.
+
+use crate::matrix::{exponent, largest_finite, scale_by_power_of_two};
+use crate::{Entries, Error, Result, Scalar};
+use faer::Mat;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// F 2^e, seen so that its columns are contiguous where it is stored.
+pub(crate) struct Source<'a, T: Scalar> {
+    entries: &'a dyn Entries<T>,
+    /// Whether the columns seen here are the rows of `entries`.
+    pub transposed: bool,
+    /// The columns, where they are stored contiguously and need no scaling.
+    columns: Option<Vec<&'a [T]>>,
+    /// Rows, as seen here.
+    pub np: usize,
+    /// Columns, as seen here.
+    pub nq: usize,
+    /// e: not 0 only where squares of the entries might over- or underflow.
+    pub exponent: i32,
+    /// |F|_max, unscaled.
+    pub max_norm: T,
+}
+
+/// A power of two that has left the tame range around one is scaled away.
+fn needs_scaling<T: Scalar>(e: i32) -> bool {
+    e.abs() > if T::EPS > 1e-10 { 20 } else { 100 }
+}
+
+impl<'a, T: Scalar> Source<'a, T> {
+    /// Checks every entry and finds the largest, in one sweep.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] for `argument` with the row and column of `entries`.
+    pub fn new(argument: &'static str, entries: &'a dyn Entries<T>) -> Result<Self> {
+        let (np, nq) = (entries.nrows(), entries.ncols());
+        let mut source =
+            Self { entries, transposed: false, columns: None, np, nq, exponent: 0, max_norm: T::of(0.0) };
+        let contiguous = |f: faer::MatRef<'a, T>| -> Option<Vec<&'a [T]>> {
+            (0..f.ncols()).map(|j| f.col(j).try_as_col_major().map(|c| c.as_slice())).collect()
+        };
+        source.max_norm = match entries.stored() {
+            Some(f) => {
+                source.columns = contiguous(f);
+                if source.columns.is_none() {
+                    source.columns = contiguous(f.transpose());
+                    if source.columns.is_some() {
+                        (source.transposed, source.np, source.nq) = (true, nq, np);
+                    }
+                }
+                largest_finite(argument, f)?
+            }
+            None => source.largest_generated(argument)?,
+        };
+        let e = exponent(source.max_norm);
+        if needs_scaling::<T>(e) {
+            source.exponent = -e;
+            source.columns = None;
+        }
+        Ok(source)
+    }
+
+    fn largest_generated(&self, argument: &'static str) -> Result<T> {
+        const BLOCK: usize = 128;
+        let largest = (0..self.nq.div_ceil(BLOCK)).into_par_iter().map(|b| {
+            let cols = b * BLOCK..((b + 1) * BLOCK).min(self.nq);
+            let mut tile = Vec::new();
+            let mut largest = T::of(0.0);
+            for i0 in (0..self.np).step_by(BLOCK) {
+                let rows = i0..(i0 + BLOCK).min(self.np);
+                tile.resize(rows.len() * cols.len(), T::of(0.0));
+                self.entries.tile(rows.clone(), cols.clone(), &mut tile);
+                for (k, &x) in tile.iter().enumerate() {
+                    let size = num_traits::Float::abs(x);
+                    if !(size <= T::max_value()) {
+                        let index = vec![rows.start + k % rows.len(), cols.start + k / rows.len()];
+                        return Err(Error::NonFinite { argument, index });
+                    }
+                    largest = if size > largest { size } else { largest };
+                }
+            }
+            Ok(largest)
+        });
+        largest.try_reduce(|| T::of(0.0), |a, b| Ok(if a > b { a } else { b }))
+    }
+
+    /// The columns in place, where that is possible.
+    pub fn columns(&self) -> Option<&[&'a [T]]> {
+        self.columns.as_deref()
+    }
+
+    /// Writes a tile, column by column, as [`Entries::tile`] does.
+    pub fn tile(&self, rows: Range<usize>, cols: Range<usize>, out: &mut [T]) {
+        if let Some(columns) = &self.columns {
+            for (out, column) in out.chunks_exact_mut(rows.len().max(1)).zip(&columns[cols]) {
+                out.copy_from_slice(&column[rows.clone()]);
+            }
+            return;
+        }
+        if self.transposed {
+            // Only met when the stored rows had to be scaled.
+            let f = self.entries.stored().expect("only stored matrices are transposed").transpose();
+            Entries::tile(&f, rows, cols, out);
+        } else {
+            self.entries.tile(rows, cols, out);
+        }
+        if self.exponent != 0 {
+            out.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, self.exponent));
+        }
+    }
+
+    /// All of F 2^e, (np, nq).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn to_dense(&self) -> Result<Mat<T>> {
+        let bytes = self.np as f64 * self.nq as f64 * size_of::<T>() as f64;
+        if bytes > isize::MAX as f64 {
+            let remedy = "use the method `Descent`, which never stores the matrix";
+            return Err(Error::TooLarge { what: "the dense matrix", bytes, remedy });
+        }
+        let mut out = Mat::zeros(self.np, self.nq);
+        out.par_col_chunks_mut(64).enumerate().for_each(|(b, mut block)| {
+            let cols = 64 * b..64 * b + block.ncols();
+            let mut tile = vec![T::of(0.0); self.np * cols.len()];
+            self.tile(0..self.np, cols, &mut tile);
+            for (j, column) in tile.chunks_exact(self.np.max(1)).enumerate() {
+                for (i, &x) in column.iter().enumerate() {
+                    block[(i, j)] = x;
+                }
+            }
+        });
+        Ok(out)
+    }
+
+    /// All of F 2^e as `entries` has it, row by row.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn row_major(&self) -> Result<Vec<T>> {
+        Ok(flatten(&self.to_dense()?, self.transposed))
+    }
+}
+
+/// The entries of a matrix row by row, or of its transpose.
+pub(crate) fn flatten<T: Scalar>(a: &Mat<T>, transposed: bool) -> Vec<T> {
+    let (m, n) = a.shape();
+    let mut flat = Vec::with_capacity(m * n);
+    if transposed {
+        (0..n).for_each(|j| flat.extend_from_slice(a.col_as_slice(j)));
+    } else {
+        (0..m).for_each(|i| flat.extend((0..n).map(|j| a[(i, j)])));
+    }
+    flat
+}
