@@ -1,5 +1,7 @@
 //! Entrywise (max-norm) approximation (contract).
 
+pub mod rank_bounds;
+
 use crate::{Entries, LowRank, Progress, Report, Result, Scalar, TensorEntries, TensorTrain};
 use std::ops::ControlFlow;
 
