@@ -16,6 +16,7 @@ use super::vexp::{exp_block, fused, mul_add, sinh_block};
 use crate::Scalar;
 use faer::MatRef;
 use pulp::{Arch, Simd, WithSimd};
+use std::any::Any;
 use std::ops::Range;
 
 /// How many points a panel holds, for rows and for columns, on this machine.
@@ -95,7 +96,8 @@ impl<T: Scalar> WithSimd for Norms<'_, T> {
 /// One side of a tile: packed points and which of them are asked.
 #[derive(Clone)]
 pub(super) struct Side<'a, T> {
-    pub(super) data: &'a [T],
+    /// A vector, so that its type can be told at run time.
+    pub(super) data: &'a Vec<T>,
     /// Empty where the function needs no norms.
     pub(super) norms: &'a [T],
     /// The points themselves (m, n), read where a small distance must be sharp.
@@ -115,31 +117,31 @@ pub(super) struct Tile<'a, T: Scalar> {
 impl<T: Scalar> WithSimd for Tile<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         // the panel sizes are those of `lanes`
         if size_of::<S::f64s>() == 64 {
             if size_of::<T>() == 4 {
-                self.run::<32, 8, true>();
+                self.run::<S, 32, 8, true>(simd);
             } else {
-                self.run::<16, 8, true>();
+                self.run::<S, 16, 8, true>(simd);
             }
         } else if fused::<S>() {
             if size_of::<T>() == 4 {
-                self.run::<16, 6, true>();
+                self.run::<S, 16, 6, true>(simd);
             } else {
-                self.run::<8, 6, true>();
+                self.run::<S, 8, 6, true>(simd);
             }
         } else if size_of::<T>() == 4 {
-            self.run::<16, 6, false>();
+            self.run::<S, 16, 6, false>(simd);
         } else {
-            self.run::<8, 6, false>();
+            self.run::<S, 8, 6, false>(simd);
         }
     }
 }
 
 impl<T: Scalar> Tile<'_, T> {
     #[inline(always)]
-    fn run<const MR: usize, const NR: usize, const FUSED: bool>(self) {
+    fn run<S: Simd, const MR: usize, const NR: usize, const FUSED: bool>(self, simd: S) {
         let Self { function, m, x, y, out } = self;
         let height = x.range.len();
         if height == 0 || y.range.is_empty() {
@@ -156,7 +158,14 @@ impl<T: Scalar> Tile<'_, T> {
                 let mut block = if narrow {
                     few_columns::<T, MR, NR, FUSED>(x_panel, y_panel, cols.start - q * NR..cols.end - q * NR)
                 } else {
-                    multiply::<T, MR, NR, FUSED>(x_panel, y_panel)
+                    let mut block = [[T::of(0.0); MR]; NR];
+                    let (x_start, y_start) = (p * m * MR, q * m * NR);
+                    if !multiply_f64(simd, x.data, y.data, (x_start, y_start), m, &mut block)
+                        && !multiply_f32(simd, x.data, y.data, (x_start, y_start), m, &mut block)
+                    {
+                        block = multiply::<T, MR, NR, FUSED>(x_panel, y_panel);
+                    }
+                    block
                 };
                 if function.of_distance() {
                     squared_distances::<T, MR, NR>(&mut block, &x, &y, p, q, function.sharp_at_zero());
@@ -179,7 +188,56 @@ impl<T: Scalar> Tile<'_, T> {
     }
 }
 
-/// Inner products of a panel of rows and a panel of columns.
+macro_rules! explicit_multiply {
+    ($name:ident, $float:ty, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident) => {
+        /// Inner products of a panel of rows and a panel of columns, with the accumulators kept in
+        /// registers; false, and nothing done, where this is not the type or a panel is not two
+        /// vectors high.
+        #[inline(always)]
+        fn $name<S: Simd, T: Scalar, const MR: usize, const NR: usize>(
+            simd: S,
+            x: &Vec<T>,
+            y: &Vec<T>,
+            (x_start, y_start): (usize, usize),
+            m: usize,
+            block: &mut [[T; MR]; NR],
+        ) -> bool {
+            let (x, y, block): (&dyn Any, &dyn Any, &mut dyn Any) = (x, y, block);
+            let (Some(x), Some(y), Some(block)) = (
+                x.downcast_ref::<Vec<$float>>(),
+                y.downcast_ref::<Vec<$float>>(),
+                block.downcast_mut::<[[$float; MR]; NR]>(),
+            ) else {
+                return false;
+            };
+            let (x, y) = (&x[x_start..x_start + m * MR], &y[y_start..y_start + m * NR]);
+            let (x, rest) = S::$as_simd(x);
+            if !rest.is_empty() || x.len() != 2 * m {
+                return false;
+            }
+            let mut sums = [[simd.$splat(0.0); 2]; NR];
+            for (x, y) in x.as_chunks::<2>().0.iter().zip(y.as_chunks::<NR>().0) {
+                let [low, high] = *x;
+                for j in 0..NR {
+                    let factor = simd.$splat(y[j]);
+                    sums[j][0] = simd.$mul_add(low, factor, sums[j][0]);
+                    sums[j][1] = simd.$mul_add(high, factor, sums[j][1]);
+                }
+            }
+            for j in 0..NR {
+                let column = S::$as_mut_simd(&mut block[j]).0;
+                column[0] = sums[j][0];
+                column[1] = sums[j][1];
+            }
+            true
+        }
+    };
+}
+
+explicit_multiply!(multiply_f64, f64, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s);
+explicit_multiply!(multiply_f32, f32, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s);
+
+/// Inner products of a panel of rows and a panel of columns, where no vectors are known.
 #[inline(always)]
 fn multiply<T: Scalar, const MR: usize, const NR: usize, const FUSED: bool>(
     x: &[[T; MR]],
