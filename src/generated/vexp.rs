@@ -111,7 +111,7 @@ macro_rules! exp_and_sinh {
     (
         $exp:ident, $sinh:ident, $float:ty, $bits:ty, mantissa $mantissa:expr, bias $bias:expr,
         range ($lowest:expr, $highest:expr), ln2 ($ln2_high:expr, $ln2_low:expr),
-        exp $exp_coefficients:expr, sinh $sinh_coefficients:expr
+        exp [$($exp_coefficient:expr),* $(,)?], sinh [$($sinh_coefficient:expr),* $(,)?]
     ) => {
         /// e^x, or e^x / 2 where `HALVED` (which overflows later).
         #[inline(always)]
@@ -126,9 +126,7 @@ macro_rules! exp_and_sinh {
             let r = mul_add::<$float, FUSED>(k, -$ln2_high, x);
             let r = mul_add::<$float, FUSED>(k, -$ln2_low, r);
             let mut q: $float = 0.0;
-            for c in $exp_coefficients {
-                q = mul_add::<$float, FUSED>(q, r, c);
-            }
+            $(q = mul_add::<$float, FUSED>(q, r, $exp_coefficient);)*
             let p = 1.0 + mul_add::<$float, FUSED>(q, r * r, r);
             // k + 2 (bias + 1), cut in two halves that are normal exponents
             let mut exponent = shifted.to_bits().wrapping_sub(ANCHOR.to_bits());
@@ -148,9 +146,7 @@ macro_rules! exp_and_sinh {
             let large = e - 0.25 / e;
             let square = x * x;
             let mut q: $float = 0.0;
-            for c in $sinh_coefficients {
-                q = mul_add::<$float, FUSED>(q, square, c);
-            }
+            $(q = mul_add::<$float, FUSED>(q, square, $sinh_coefficient);)*
             let small = mul_add::<$float, FUSED>(q * square, size, size);
             (if size < 1.0 { small } else { large }).copysign(x)
         }
