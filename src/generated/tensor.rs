@@ -187,13 +187,14 @@ impl<T: Scalar> Entries<T> for Unfolding<'_, T> {
         let (x_lanes, y_lanes) = lanes::<T>();
         let (left, right) = self.tensor.points.split_at(self.split);
         let (height, width) = (rows.len(), cols.len());
+        let none = Vec::new();
         let x = khatri_rao(left, rows, x_lanes);
         let y = khatri_rao(right, cols, y_lanes);
         Arch::new().dispatch(Tile {
             function: &self.tensor.function,
             m: self.tensor.dimension(),
-            x: Side { data: &x, norms: &[], points: None, range: 0..height },
-            y: Side { data: &y, norms: &[], points: None, range: 0..width },
+            x: Side { data: &x, norms: &none, points: None, range: 0..height },
+            y: Side { data: &y, norms: &none, points: None, range: 0..width },
             out,
         });
     }

@@ -74,30 +74,35 @@ fn on_slice<T: Scalar, const FUSED: bool>(values: &mut [T], kind: Kind) {
 #[inline(always)]
 fn on_chunk<T: Scalar, const FUSED: bool>(chunk: &mut [T; CHUNK], kind: Kind) {
     match kind {
-        Kind::Exp => exp_block::<T, FUSED, CHUNK>(chunk),
-        Kind::Sinh => sinh_block::<T, FUSED, CHUNK>(chunk),
+        Kind::Exp => exp_block::<T, FUSED, CHUNK, 1>(std::array::from_mut(chunk)),
+        Kind::Sinh => sinh_block::<T, FUSED, CHUNK, 1>(std::array::from_mut(chunk)),
     }
 }
 
-/// exp of a block; to be inlined under a dispatch.
+/// exp of a block; to be inlined under a dispatch. One long loop: short ones are unrolled before
+/// they can be vectorised.
 #[inline(always)]
-pub(super) fn exp_block<T: Scalar, const FUSED: bool, const N: usize>(block: &mut [T; N]) {
+pub(super) fn exp_block<T: Scalar, const FUSED: bool, const N: usize, const K: usize>(
+    block: &mut [[T; N]; K],
+) {
     let any: &mut dyn Any = block;
-    if let Some(block) = any.downcast_mut::<[f64; N]>() {
-        block.iter_mut().for_each(|x| *x = exp64::<FUSED, false>(*x));
-    } else if let Some(block) = any.downcast_mut::<[f32; N]>() {
-        block.iter_mut().for_each(|x| *x = exp32::<FUSED, false>(*x));
+    if let Some(block) = any.downcast_mut::<[[f64; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = exp64::<FUSED, false>(*x));
+    } else if let Some(block) = any.downcast_mut::<[[f32; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = exp32::<FUSED, false>(*x));
     }
 }
 
 /// sinh of a block; to be inlined under a dispatch.
 #[inline(always)]
-pub(super) fn sinh_block<T: Scalar, const FUSED: bool, const N: usize>(block: &mut [T; N]) {
+pub(super) fn sinh_block<T: Scalar, const FUSED: bool, const N: usize, const K: usize>(
+    block: &mut [[T; N]; K],
+) {
     let any: &mut dyn Any = block;
-    if let Some(block) = any.downcast_mut::<[f64; N]>() {
-        block.iter_mut().for_each(|x| *x = sinh64::<FUSED>(*x));
-    } else if let Some(block) = any.downcast_mut::<[f32; N]>() {
-        block.iter_mut().for_each(|x| *x = sinh32::<FUSED>(*x));
+    if let Some(block) = any.downcast_mut::<[[f64; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = sinh64::<FUSED>(*x));
+    } else if let Some(block) = any.downcast_mut::<[[f32; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = sinh32::<FUSED>(*x));
     }
 }
 
