@@ -31,7 +31,7 @@ mod lower_bound;
 mod monitor;
 mod pass;
 mod projections;
-// pub mod rank_bounds;
+pub mod rank_bounds;
 mod source;
 
 pub use descent::Descent;

@@ -18,15 +18,21 @@
 //! # Ok::<(), lowrank::Error>(())
 //! ```
 
+mod embedding;
+mod fourier;
 mod function;
 mod matrix;
 mod points;
+mod tensor;
 mod tile;
 mod vexp;
 
+pub use embedding::{Embedding, EmbeddingParameters, random_embedding, tensor_embedding};
+pub use fourier::fourier_features;
 pub use function::{Function, PairFunction, ScalarFunction};
 pub use matrix::GeneratedMatrix;
 pub use points::{ball, sphere};
+pub use tensor::GeneratedTensor;
 pub use vexp::{exp_slice, sinh_slice};
 
 use crate::{Entries, Error, Result, Scalar};

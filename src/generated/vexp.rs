@@ -74,30 +74,35 @@ fn on_slice<T: Scalar, const FUSED: bool>(values: &mut [T], kind: Kind) {
 #[inline(always)]
 fn on_chunk<T: Scalar, const FUSED: bool>(chunk: &mut [T; CHUNK], kind: Kind) {
     match kind {
-        Kind::Exp => exp_block::<T, FUSED, CHUNK>(chunk),
-        Kind::Sinh => sinh_block::<T, FUSED, CHUNK>(chunk),
+        Kind::Exp => exp_block::<T, FUSED, CHUNK, 1>(std::array::from_mut(chunk)),
+        Kind::Sinh => sinh_block::<T, FUSED, CHUNK, 1>(std::array::from_mut(chunk)),
     }
 }
 
-/// exp of a block; to be inlined under a dispatch.
+/// exp of a block; to be inlined under a dispatch. One long loop: short ones are unrolled before
+/// they can be vectorised.
 #[inline(always)]
-pub(super) fn exp_block<T: Scalar, const FUSED: bool, const N: usize>(block: &mut [T; N]) {
+pub(super) fn exp_block<T: Scalar, const FUSED: bool, const N: usize, const K: usize>(
+    block: &mut [[T; N]; K],
+) {
     let any: &mut dyn Any = block;
-    if let Some(block) = any.downcast_mut::<[f64; N]>() {
-        block.iter_mut().for_each(|x| *x = exp64::<FUSED, false>(*x));
-    } else if let Some(block) = any.downcast_mut::<[f32; N]>() {
-        block.iter_mut().for_each(|x| *x = exp32::<FUSED, false>(*x));
+    if let Some(block) = any.downcast_mut::<[[f64; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = exp64::<FUSED, false>(*x));
+    } else if let Some(block) = any.downcast_mut::<[[f32; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = exp32::<FUSED, false>(*x));
     }
 }
 
 /// sinh of a block; to be inlined under a dispatch.
 #[inline(always)]
-pub(super) fn sinh_block<T: Scalar, const FUSED: bool, const N: usize>(block: &mut [T; N]) {
+pub(super) fn sinh_block<T: Scalar, const FUSED: bool, const N: usize, const K: usize>(
+    block: &mut [[T; N]; K],
+) {
     let any: &mut dyn Any = block;
-    if let Some(block) = any.downcast_mut::<[f64; N]>() {
-        block.iter_mut().for_each(|x| *x = sinh64::<FUSED>(*x));
-    } else if let Some(block) = any.downcast_mut::<[f32; N]>() {
-        block.iter_mut().for_each(|x| *x = sinh32::<FUSED>(*x));
+    if let Some(block) = any.downcast_mut::<[[f64; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = sinh64::<FUSED>(*x));
+    } else if let Some(block) = any.downcast_mut::<[[f32; N]; K]>() {
+        block.as_flattened_mut().iter_mut().for_each(|x| *x = sinh32::<FUSED>(*x));
     }
 }
 
@@ -111,7 +116,7 @@ macro_rules! exp_and_sinh {
     (
         $exp:ident, $sinh:ident, $float:ty, $bits:ty, mantissa $mantissa:expr, bias $bias:expr,
         range ($lowest:expr, $highest:expr), ln2 ($ln2_high:expr, $ln2_low:expr),
-        exp $exp_coefficients:expr, sinh $sinh_coefficients:expr
+        exp [$($exp_coefficient:expr),* $(,)?], sinh [$($sinh_coefficient:expr),* $(,)?]
     ) => {
         /// e^x, or e^x / 2 where `HALVED` (which overflows later).
         #[inline(always)]
@@ -126,9 +131,7 @@ macro_rules! exp_and_sinh {
             let r = mul_add::<$float, FUSED>(k, -$ln2_high, x);
             let r = mul_add::<$float, FUSED>(k, -$ln2_low, r);
             let mut q: $float = 0.0;
-            for c in $exp_coefficients {
-                q = mul_add::<$float, FUSED>(q, r, c);
-            }
+            $(q = mul_add::<$float, FUSED>(q, r, $exp_coefficient);)*
             let p = 1.0 + mul_add::<$float, FUSED>(q, r * r, r);
             // k + 2 (bias + 1), cut in two halves that are normal exponents
             let mut exponent = shifted.to_bits().wrapping_sub(ANCHOR.to_bits());
@@ -148,9 +151,7 @@ macro_rules! exp_and_sinh {
             let large = e - 0.25 / e;
             let square = x * x;
             let mut q: $float = 0.0;
-            for c in $sinh_coefficients {
-                q = mul_add::<$float, FUSED>(q, square, c);
-            }
+            $(q = mul_add::<$float, FUSED>(q, square, $sinh_coefficient);)*
             let small = mul_add::<$float, FUSED>(q * square, size, size);
             (if size < 1.0 { small } else { large }).copysign(x)
         }
