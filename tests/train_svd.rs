@@ -39,9 +39,13 @@ fn check_tensor<T: Scalar>(name: &str, a: &ArrayD<T>, worst: &mut Worst) {
         let case = format!("{name} {} {:?} {truncation:?}", T::NAME, a.shape());
         let direct = tt_svd(a.view(), truncation).expect(&case);
         let whole = tt_svd(a.view(), Truncation::tolerance(0.0)).expect(&case).train;
-        for (method, result) in [("tt_svd", direct), ("round", whole.round(truncation).expect(&case))] {
+        let written = whole.to_dense().expect(&case);
+        let rounded = whole.round(truncation).expect(&case);
+        for (method, a, result) in [("tt_svd", a, direct), ("round", &written, rounded)] {
             let case = format!("{method} {case}");
             let error = distance(a, &result.train.to_dense().expect(&case));
+            let own = result.train.error(a.view()).expect(&case);
+            assert!((own - error).abs() <= unit, "{case}: {own:e} is not {error:e}");
             let report = (error - result.error).abs() / unit;
             assert!(report <= 50.0, "{case}: {error:e} reported {:e}, {report} eps", result.error);
             let bound = (error - tail_bound(a, &result.train.ranks())) / (g * unit);

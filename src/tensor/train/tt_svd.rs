@@ -132,7 +132,7 @@ pub(super) fn sweep<T: Scalar>(
 }
 
 /// The first non-finite entry in row-major order is an error.
-fn check_finite<T: Scalar>(a: &ArrayViewD<'_, T>) -> Result<()> {
+pub(super) fn check_finite<T: Scalar>(a: &ArrayViewD<'_, T>) -> Result<()> {
     let finite = |x: &T| num_traits::Float::is_finite(*x);
     // Without a way out of the inner loop, so that it is vectorised.
     let all_finite = |chunk: &[T]| chunk.iter().fold(true, |all, x| all & finite(x));
