@@ -381,5 +381,8 @@ fn read_only_folders_and_links() {
     symlink(&path, &link).unwrap();
     atomic_write(&link, |writer| writer.write_all(b"through")).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"through");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    atomic_write(&path, |writer| writer.write_all(b"private")).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }

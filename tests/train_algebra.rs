@@ -4,7 +4,7 @@ mod train_support;
 use train_support::*;
 
 use lowrank::ndarray::{Array3, ArrayD};
-use lowrank::{Entries, Error, Scalar, TensorEntries, TensorTrain};
+use lowrank::{Error, Scalar, TensorEntries, TensorTrain};
 
 fn interfaces_and_entries<T: Scalar>() {
     for shape in [&[5][..], &[3, 4], &[2, 1, 5, 3], &[2; 10]] {
@@ -87,6 +87,9 @@ fn cores_are_validated() {
     for index in [&[][..], &[0], &[3, 0], &[0, 4], &[0, 0, 0]] {
         assert!(matches!(x.entry(index), Err(Error::Shape { .. })), "{index:?}");
     }
+    assert!(matches!(x.error(ArrayD::zeros(vec![4, 3]).view()), Err(Error::Shape { .. })));
+    let nan = ArrayD::from_elem(vec![3, 4], f64::NAN);
+    assert!(matches!(x.error(nan.view()), Err(Error::NonFinite { .. })));
     assert!(matches!(x.left_interface(3), Err(Error::Parameter { .. })));
     assert!(matches!(x.right_interface(3), Err(Error::Parameter { .. })));
     assert!(matches!(TensorTrain::<f64>::random(&[3, 3], &[0], 1), Err(Error::Shape { .. })));

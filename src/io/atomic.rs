@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// `write` fills a temporary file in the same folder, which is brought to the disk and then renamed
 /// to `path`. A reader sees the old file or the new one; on an error the old file stays as it was
-/// and the temporary one is removed. A symbolic link keeps pointing where it did: its target is
+/// and the temporary one is removed. The permissions of an old file are kept. A symbolic link keeps pointing where it did: its target is
 /// replaced.
 ///
 /// # Errors
@@ -34,6 +34,10 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         _ => PathBuf::from("."),
     };
     let (file, temporary) = create_beside(&folder, &name.to_string_lossy())?;
+    if let Ok(old) = fs::metadata(&path) {
+        // Where a file system knows no permissions, there is nothing to keep.
+        let _ = file.set_permissions(old.permissions());
+    }
     let done = fill(file, write).and_then(|()| fs::rename(&temporary, &path));
     if done.is_err() {
         // The first error is the one to tell.

@@ -131,7 +131,7 @@ fn read_members<X>(
 ) -> Result<BTreeMap<String, X>> {
     let (mut file, length) = open(path)?;
     let (start, mut members) = read_directory(&mut file, path, length)?;
-    members.sort_by_key(|member| member.offset);
+    members.sort_unstable_by_key(|member| member.offset);
     let (mut arrays, mut free) = (BTreeMap::new(), 0);
     for Member { name, crc, size, offset, told_at } in members {
         let bad = |reason: &str| format_error(path, told_at, format!("member {name:?}: {reason}"));
@@ -193,7 +193,7 @@ fn read_directory(file: &mut File, path: &Path, length: u64) -> Result<(u64, Vec
         );
     }
     let mut source = Source::new(file, path, start, size)?;
-    let mut members = Vec::new();
+    let mut members = Vec::with_capacity(usize::from(count).min(size as usize / 46));
     for _ in 0..count {
         let told_at = source.offset;
         let head: [u8; 46] = source.bytes()?;

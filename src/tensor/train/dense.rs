@@ -1,10 +1,11 @@
 //! A tensor train written out: the whole tensor, or the matrices left and right of a bond.
 
-use super::TensorTrain;
+use super::tt_svd::check_finite;
+use super::{TensorTrain, scale};
 use crate::{Entries, Error, LowRank, Result, Scalar, TensorEntries};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// An empty vector with room for as many numbers as the shape has, or the too-large error.
 pub(super) fn reserve<T: Scalar>(shape: &[usize], what: &'static str) -> Result<Vec<T>> {
@@ -54,6 +55,25 @@ impl<T: Scalar> TensorTrain<T> {
             expected: "its size overflows".into(),
             found,
         })
+    }
+
+    /// |A - X|_F, from the residual, which is written out. O(N r) for N entries.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where `a` has another shape; [`Error::NonFinite`] with the position;
+    /// [`Error::TooLarge`].
+    pub fn error(&self, a: ArrayViewD<'_, T>) -> Result<f64> {
+        if a.shape() != self.shape {
+            let expected = format!("the train has shape {:?}", self.shape);
+            return Err(Error::Shape { argument: "a", expected, found: a.shape().to_vec() });
+        }
+        check_finite(&a)?;
+        let mut residual = self.to_dense()?;
+        residual -= &a;
+        let residual = residual.as_slice_mut().unwrap_or(&mut []);
+        let j = scale::exponent(residual);
+        scale::shift(residual, -j);
+        Ok(scale::shifted(scale::norm(residual), j))
     }
 
     /// The left interface at bond k, 0 <= k <= d: the matrix of the first k cores multiplied out,

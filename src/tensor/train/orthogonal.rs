@@ -46,7 +46,7 @@ impl<T: Scalar> TensorTrain<T> {
     pub fn norm(&self) -> Result<f64> {
         let (mut cores, j) = self.clone().into_normalized();
         let j = j + right_sweep(&mut cores)?;
-        Ok(scale::shifted(frobenius(&cores[0]), j))
+        Ok(scale::shifted(scale::norm(cores[0].as_slice().unwrap_or(&[])), j))
     }
 
     /// The cores divided by powers of two, and the sum of the exponents.
@@ -55,11 +55,6 @@ impl<T: Scalar> TensorTrain<T> {
         let j = scale::normalize(&mut cores);
         (cores, j)
     }
-}
-
-/// The Frobenius norm of a core of moderate scale.
-pub(super) fn frobenius<T: Scalar>(core: &Array3<T>) -> f64 {
-    core.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt()
 }
 
 /// Makes every core but the first right-orthonormal; returns the exponent taken out.

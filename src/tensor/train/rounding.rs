@@ -18,7 +18,7 @@
 //! whose cores are huge and tiny in turn are rounded as well as others; the scale goes to the last
 //! core at the end, and to others too where that one would over- or underflow.
 
-use super::orthogonal::{frobenius, right_sweep, rows};
+use super::orthogonal::{right_sweep, rows};
 use super::truncation::{Limit, Truncated, Truncation};
 use super::{TensorTrain, core_from, dense, scale};
 use crate::svd::{self, Svd};
@@ -51,7 +51,7 @@ impl<T: Scalar> TensorTrain<T> {
         }
         let (mut cores, mut j) = self.clone().into_normalized();
         j += right_sweep(&mut cores)?;
-        let norm = frobenius(&cores[0]);
+        let norm = scale::norm(cores[0].as_slice().unwrap_or(&[]));
         let delta = truncation.tolerance * norm / ((d - 1).max(1) as f64).sqrt();
         let mut cuts = Vec::with_capacity(d - 1);
         for k in 0..d - 1 {

@@ -5,8 +5,31 @@ use ndarray::Array3;
 
 /// The j with 2^j <= max |x| < 2^(j + 1), up to rounding; 0 for zeros only.
 pub(super) fn exponent<T: Scalar>(x: &[T]) -> i32 {
-    let max = x.iter().fold(0.0, |max: f64, x| max.max(x.as_f64().abs()));
+    let zero = T::of(0.0);
+    let larger = |max: T, x: T| if x > max { x } else { max };
+    let max = lanes(x, zero, |max, x| larger(max, num_traits::Float::abs(x)));
+    let max = max.into_iter().fold(zero, larger).as_f64();
     if max > 0.0 { max.log2().floor() as i32 } else { 0 }
+}
+
+/// The root of the sum of squares, of numbers of moderate scale.
+pub(super) fn norm<T: Scalar>(x: &[T]) -> f64 {
+    lanes(x, 0.0, |sum, x| sum + x.as_f64() * x.as_f64()).into_iter().sum::<f64>().sqrt()
+}
+
+/// Folds every eighth number, so that the eight folds proceed at once.
+fn lanes<T: Scalar, X: Copy>(x: &[T], start: X, fold: impl Fn(X, T) -> X) -> [X; 8] {
+    let mut lanes = [start; 8];
+    let (chunks, rest) = x.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = fold(*lane, x);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
+        *lane = fold(*lane, x);
+    }
+    lanes
 }
 
 /// Multiplies by 2^j, in steps that are themselves representable.

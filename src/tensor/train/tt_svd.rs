@@ -106,7 +106,7 @@ pub(super) fn sweep<T: Scalar>(
         scale::shift(&mut owned, -j);
         remainder = &owned;
     }
-    let norm = remainder.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt();
+    let norm = scale::norm(remainder);
 
     let (mut cores, mut cuts, mut left) = (Vec::with_capacity(shape.len()), Vec::new(), 1);
     let mut next: Vec<T>;
@@ -132,12 +132,14 @@ pub(super) fn sweep<T: Scalar>(
 }
 
 /// The first non-finite entry in row-major order is an error.
-fn check_finite<T: Scalar>(a: &ArrayViewD<'_, T>) -> Result<()> {
-    let bad = |x: &T| !num_traits::Float::is_finite(*x);
-    let Some(mut flat) = (match a.as_slice() {
-        Some(slice) => slice.iter().position(bad),
-        None => a.iter().position(bad),
-    }) else {
+pub(super) fn check_finite<T: Scalar>(a: &ArrayViewD<'_, T>) -> Result<()> {
+    let finite = |x: &T| num_traits::Float::is_finite(*x);
+    // Without a way out of the inner loop, so that it is vectorised.
+    let all_finite = |chunk: &[T]| chunk.iter().fold(true, |all, x| all & finite(x));
+    if a.as_slice().is_some_and(|slice| slice.chunks(4096).all(all_finite)) {
+        return Ok(());
+    }
+    let Some(mut flat) = a.iter().position(|x| !finite(x)) else {
         return Ok(());
     };
     let mut index = vec![0; a.ndim()];

@@ -16,11 +16,13 @@
 //! # Deviations
 //! Power iterations are allowed, re-orthonormalised at every half-step.
 
+use super::scale;
 use super::truncation::{Limit, Truncated};
 use super::tt_svd::{Cut, sweep};
 use crate::svd::{self, Randomized, Svd};
 use crate::{Error, Result, Scalar};
-use faer::MatRef;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef};
 use ndarray::ArrayViewD;
 
 /// Parameters of [`tt_svd_randomized`].
@@ -74,18 +76,20 @@ pub fn tt_svd_randomized<T: Scalar>(
     })
 }
 
-/// |C - U diag(s) V'|_F, a block of columns at a time.
+/// |C - U diag(s) V'|_F of a row-major C, a block of columns at a time.
 fn residual<T: Scalar>(c: MatRef<'_, T>, svd: &Svd<T>) -> f64 {
     let Svd { u, s, v } = svd;
-    let us = faer::Mat::from_fn(u.nrows(), u.ncols(), |i, r| u[(i, r)] * s[r]); // (m, r)
-    let width = (1usize << 18).div_ceil(c.nrows().max(1));
+    let us = Mat::from_fn(u.nrows(), u.ncols(), |i, r| u[(i, r)] * s[r]); // (m, r)
+    let width = (1usize << 16).div_ceil(c.nrows().max(1)).max(64);
     let mut sum = 0.0;
     for start in (0..c.ncols()).step_by(width) {
         let cols = width.min(c.ncols() - start);
-        let block = c.subcols(start, cols) - &us * v.subrows(start, cols).transpose();
-        for j in 0..cols {
-            sum += block.col(j).iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>();
-        }
+        // Transposed, so that both are column-major: (cols, m).
+        let mut block = c.subcols(start, cols).transpose().to_owned();
+        let right = v.subrows(start, cols);
+        let par = faer::get_global_parallelism();
+        matmul(block.as_mut(), Accum::Add, right, us.transpose(), -T::of(1.0), par);
+        sum += (0..block.ncols()).map(|i| scale::norm(block.col_as_slice(i)).powi(2)).sum::<f64>();
     }
     sum.sqrt()
 }
