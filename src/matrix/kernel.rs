@@ -239,17 +239,22 @@ fn panel_qr<T: RealField + Copy>(mut panel: MatMut<'_, T>, mut t: MatMut<'_, T>)
             let column = left.col_mut(k).subrows_mut(k, right.nrows() - k);
             let (mut head, mut tail) = column.split_at_row_mut(1);
             let info = householder::make_householder_in_place(&mut head[0], tail.as_mut());
-            t[(k, k)] = info.tau;
-            let inverse = T::one_impl() / info.tau;
-            if inverse == T::zero_impl() {
+            if info.tau < T::infinity_impl() {
+                // tau of the rounded vector, not of the exact one: the reflector is then
+                // orthogonal, and a bias common to all entries does not add up over columns.
+                let v = tail.as_ref();
+                t[(k, k)] = (T::one_impl() + v.transpose() * v) / T::from_f64_impl(2.0);
+            } else {
+                t[(k, k)] = info.tau;
                 continue; // nothing below the diagonal: the reflector is the identity
             }
+            let inverse = T::one_impl() / t[(k, k)];
             let v = tail.as_ref();
             for other in right.as_mut().subrows_mut(k, v.nrows() + 1).col_iter_mut() {
                 let (mut x0, mut x) = other.split_at_row_mut(1);
                 let scale = -(x0[0] + v.transpose() * x.as_ref()) * inverse;
-                x0[0] = x0[0] + scale;
-                faer::zip!(x.as_mut(), v).for_each(|faer::unzip!(x, v)| *x = *x + scale * *v);
+                x0[0] += scale;
+                faer::zip!(x.as_mut(), v).for_each(|faer::unzip!(x, v)| *x += scale * *v);
             }
         }
     } else {
