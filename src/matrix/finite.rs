@@ -84,11 +84,11 @@ fn scan<T: Scalar>(values: &[T]) -> (bool, T) {
     const LANES: usize = 16;
     let zero = T::of(0.0);
     let mut largest = [zero; LANES];
-    // x - x is zero for a finite x and NaN otherwise; a NaN then stays in the sum.
+    // x * 0 is zero for a finite x and NaN otherwise; a NaN then stays in the sum.
     let mut poison = [zero; LANES];
     let mut step = |lane: usize, x: T| {
         let x = num_traits::Float::abs(x);
-        poison[lane] += x - x;
+        poison[lane] += x * zero;
         largest[lane] = if x > largest[lane] { x } else { largest[lane] };
     };
     let chunks = values.chunks_exact(LANES);

@@ -93,11 +93,12 @@ fn svd_of_tall<T: RealField + Copy>(a: MatRef<'_, T>, full: bool) -> Option<(Mat
     Some((u, s, v))
 }
 
-/// faer's SVD with its own QR step switched off.
+/// faer's SVD with its own QR step switched off; by QR iterations where divide and conquer gives
+/// up (seen on a rank-one 128 x 128 matrix) or where its answer fails [`plausible`].
 fn squarish<T: RealField + Copy>(
     a: MatRef<'_, T>,
-    u: Option<MatMut<'_, T>>,
-    v: Option<MatMut<'_, T>>,
+    mut u: Option<MatMut<'_, T>>,
+    mut v: Option<MatMut<'_, T>>,
 ) -> Option<Vec<T>> {
     let (m, n) = a.shape();
     let kind = match &u {
@@ -105,10 +106,32 @@ fn squarish<T: RealField + Copy>(
         Some(u) if u.ncols() == n => ComputeSvdVectors::Thin,
         Some(_) => ComputeSvdVectors::Full,
     };
-    let mut s = Diag::<T>::zeros(m.min(n));
-    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, kind, kind, Par::Seq, params()));
-    svd(a, s.as_mut(), u, v, Par::Seq, MemStack::new(&mut memory), params()).ok()?;
-    Some(s.column_vector().iter().copied().collect())
+    let divide_and_conquer = params::<T>();
+    let mut qr_iterations = divide_and_conquer;
+    qr_iterations.config.recursion_threshold = usize::MAX;
+    [divide_and_conquer, qr_iterations].into_iter().find_map(|params| {
+        let mut s = Diag::<T>::zeros(m.min(n));
+        let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, kind, kind, Par::Seq, params));
+        let stack = MemStack::new(&mut memory);
+        let (into_u, into_v) = (u.as_mut().map(|u| u.as_mut()), v.as_mut().map(|v| v.as_mut()));
+        svd(a, s.as_mut(), into_u, into_v, Par::Seq, stack, params).ok()?;
+        Some(s.column_vector().iter().copied().collect::<Vec<T>>())
+            .filter(|s| plausible(a, s, u.as_ref().map(|u| u.as_ref()), v.as_ref().map(|v| v.as_ref())))
+    })
+}
+
+/// Whether the Frobenius norms of A and s agree, and those of U and V with their sizes: finds
+/// NaN and gross failures in O(m n), next to nothing beside the factorization.
+fn plausible<T: RealField + Copy>(
+    a: MatRef<'_, T>,
+    s: &[T],
+    u: Option<MatRef<'_, T>>,
+    v: Option<MatRef<'_, T>>,
+) -> bool {
+    let slack = faer::traits::math_utils::eps::<T>() * T::from_f64_impl(64.0 * a.nrows() as f64);
+    let close = |x: T, y: T| x - y <= slack * y && y - x <= slack * y;
+    let norm = |x: MatRef<'_, T>| close(x.norm_l2(), T::from_f64_impl((x.ncols() as f64).sqrt()));
+    close(faer::ColRef::from_slice(s).norm_l2(), a.norm_l2()) && u.is_none_or(norm) && v.is_none_or(norm)
 }
 
 /// Householder vectors below the diagonal of `a`, R on and above it, and the triangular factors
@@ -216,17 +239,22 @@ fn panel_qr<T: RealField + Copy>(mut panel: MatMut<'_, T>, mut t: MatMut<'_, T>)
             let column = left.col_mut(k).subrows_mut(k, right.nrows() - k);
             let (mut head, mut tail) = column.split_at_row_mut(1);
             let info = householder::make_householder_in_place(&mut head[0], tail.as_mut());
-            t[(k, k)] = info.tau;
-            let inverse = T::one_impl() / info.tau;
-            if inverse == T::zero_impl() {
+            if info.tau < T::infinity_impl() {
+                // tau of the rounded vector, not of the exact one: the reflector is then
+                // orthogonal, and a bias common to all entries does not add up over columns.
+                let v = tail.as_ref();
+                t[(k, k)] = (T::one_impl() + v.transpose() * v) / T::from_f64_impl(2.0);
+            } else {
+                t[(k, k)] = info.tau;
                 continue; // nothing below the diagonal: the reflector is the identity
             }
+            let inverse = T::one_impl() / t[(k, k)];
             let v = tail.as_ref();
             for other in right.as_mut().subrows_mut(k, v.nrows() + 1).col_iter_mut() {
                 let (mut x0, mut x) = other.split_at_row_mut(1);
                 let scale = -(x0[0] + v.transpose() * x.as_ref()) * inverse;
-                x0[0] = x0[0] + scale;
-                faer::zip!(x.as_mut(), v).for_each(|faer::unzip!(x, v)| *x = *x + scale * *v);
+                x0[0] += scale;
+                faer::zip!(x.as_mut(), v).for_each(|faer::unzip!(x, v)| *x += scale * *v);
             }
         }
     } else {

@@ -94,7 +94,8 @@ mod tests {
             assert_eq!(scale_by_power_of_two(x, -e), 1.0);
         }
         let x = 1.0_f64 + f64::EPSILON;
-        assert_eq!(scale_by_power_of_two(f64::MAX, -2097), f64::from_bits(0));
+        assert_eq!(scale_by_power_of_two(f64::MAX, -2097), f64::from_bits(2));
+        assert_eq!(scale_by_power_of_two(1.0_f64, -1100), 0.0);
         assert_eq!(scale_by_power_of_two(scale_by_power_of_two(x, 1023), -2045), x * 2.0_f64.powi(-1022));
         assert_eq!(scale_by_power_of_two(f64::from_bits(3), 2000), 3.0 * 2.0_f64.powi(926));
         assert_eq!(scale_by_power_of_two(1.0_f32, 400), f32::INFINITY);

@@ -1,0 +1,54 @@
+//! Speed of the dense and the randomized SVD and of QR.
+//!
+//! `cargo bench --bench svd -- --quick` takes seconds.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use lowrank::random::gaussian;
+use lowrank::svd::{Randomized, dense, qr, randomized, singular_values};
+use std::hint::black_box;
+use std::time::Duration;
+
+fn svd_dense(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_dense");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    for (m, n) in [(256, 256), (2048, 74)] {
+        let a = gaussian::<f64>(m, n, 1, "bench");
+        let shape = format!("{m}x{n}");
+        group.bench_function(BenchmarkId::new("vectors_f64", &shape), |b| {
+            b.iter(|| dense(black_box(a.as_ref())))
+        });
+        group.bench_function(BenchmarkId::new("values_f64", &shape), |b| {
+            b.iter(|| singular_values(black_box(a.as_ref())))
+        });
+        group.bench_function(BenchmarkId::new("qr_f64", &shape), |b| b.iter(|| qr(black_box(a.as_ref()))));
+        group.bench_function(BenchmarkId::new("faer_qr_f64", &shape), |b| {
+            b.iter(|| black_box(a.as_ref()).qr().compute_thin_Q())
+        });
+    }
+    group.finish();
+}
+
+fn svd_randomized(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_randomized");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    let parameters = Randomized { power_iterations: 1, ..Default::default() };
+    let a = gaussian::<f64>(2048, 2048, 1, "bench");
+    group.bench_function(BenchmarkId::new("f64", "2048x2048 rank 64"), |b| {
+        b.iter(|| randomized(black_box(&a), 64, &parameters))
+    });
+    let a = gaussian::<f32>(2048, 2048, 1, "bench");
+    let parameters = Randomized { power_iterations: 1, ..Default::default() };
+    group.bench_function(BenchmarkId::new("f32", "2048x2048 rank 64"), |b| {
+        b.iter(|| randomized(black_box(&a), 64, &parameters))
+    });
+    group.finish();
+}
+
+criterion_group!(benches, svd_dense, svd_randomized);
+criterion_main!(benches);
