@@ -275,7 +275,7 @@ fn finish<T: Scalar, X>(
 
 fn random_factors<T: Scalar>(m: usize, n: usize, rank: usize, seed: u64) -> LowRank<T> {
     let scaled = |rows, purpose| {
-        let scale = T::of(1.0 / (rank.max(1) as f64).powf(std::env::var("SCALE").map_or(0.5, |s| s.parse().unwrap())));
+        let scale = T::of(1.0 / (rank.max(1) as f64).sqrt());
         let g: Mat<T> = crate::random::gaussian(rows, rank, seed, purpose);
         Mat::from_fn(rows, rank, |i, j| g[(i, j)] * scale)
     };

@@ -5,8 +5,9 @@
 //! approximation of matrices and tensors (2023), section 7.5, by the rules of the author's
 //! program: for a level eps half-way between lo and hi, X is clipped into the max-norm ball of
 //! radius eps around F and projected back to rank r (TT-SVD for tensors) while that lowers the
-//! error by a thousandth or more; hi is the best error ever seen; when the level was missed by
-//! far, lo rises by a fiftieth of the gap; the end is hi - lo < hi / 100. Iterates are carried
+//! error to under 0.999 of the last error that passed this test, be it at an earlier level; hi is
+//! the best error ever seen; when the level was missed by over 2/3 of the gap between lo and hi
+//! at its start, lo rises by a fiftieth of that gap; the end is hi - lo < hi / 100. Iterates are carried
 //! from one level to the next.
 //! Cost: a few hundred projections of a dense matrix, O(n1 n2 r) each with a randomized
 //! projector, O(n1 n2 min(n1, n2)) with the full one; memory of one dense copy of F.
@@ -71,42 +72,35 @@ pub(crate) fn alternate<T: Scalar>(
     let mut error = expand(source, &x, &mut y);
     let mut best = Found { cores: x.clone(), error, status: Status::Converged };
     monitor.started(error.as_f64());
-    let ev = |k: &str, d: f64| std::env::var(k).map_or(d, |s| s.parse().unwrap());
-    let (thr, inc, vgap, hiv, first) = (ev("THR", 2.0 / 3.0), ev("INC", 0.02), ev("VGAP", 0.0), ev("HIV", 0.0), ev("FIRST", 0.0));
-    let mut outer = 0;
     let (mut lo, mut hi) = (0.0, error.as_f64());
+    let mut reference = hi; // the last error that counted as progress
     while hi - lo >= constants.gap * hi && best.error > floor {
         let gap = hi - lo;
-        outer += 1;
-        let mut inner = 0;
         let eps = lo + 0.5 * gap;
         loop {
             clip(source, &mut y, T::of(eps));
             let seed = seed.wrapping_add(monitor.iterations as u64);
             x = project(source, shape, &y, &x, rank, constants.projector, seed)?;
-            let before = error;
             error = expand(source, &x, &mut y);
             if error < best.error {
                 (best.error, best.cores) = (error, x.clone());
             }
-            if hiv < 2.0 { hi = best.error.as_f64(); }
-            inner += 1;
+            hi = best.error.as_f64();
             if let Some(status) = monitor.step(hi) {
                 best.status = status;
                 return Ok(best);
             }
-            if !(before.as_f64() - error.as_f64() >= constants.progress * before.as_f64()) && !(inner == 1 && first == 1.0) {
-                break;
+            let error = error.as_f64();
+            if error <= (1.0 - constants.progress) * reference {
+                reference = error;
+                continue;
             }
+            if !(error <= lo + 2.0 / 3.0 * gap) {
+                lo += 0.02 * gap;
+            }
+            break;
         }
-        let gap = if vgap == 1.0 { hi - lo } else { gap };
-        if !(error.as_f64() <= lo + thr * gap) {
-            lo += inc * gap;
-        } else if hiv == 1.0 { hi = error.as_f64(); }
-        else if hiv == 2.0 { hi = hi.min(error.as_f64()); }
-
     }
-    eprintln!("outer {outer}");
     Ok(best)
 }
 
