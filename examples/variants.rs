@@ -1,44 +1,34 @@
-use faer::Mat;
 use lowrank::entrywise::*;
-use rand::prelude::*;
-use rand_distr::StandardNormal;
-fn f1(n: usize, m: usize, seed: u64, sym: bool) -> Mat<f64> {
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let mut pts = || { Mat::<f64>::from_fn(n, m, |_, _| 0.0f64).to_owned(); let mut x = Mat::zeros(n, m); for i in 0..n { let mut s = 0.0; for k in 0..m { let g: f64 = rng.sample(StandardNormal); x[(i, k)] = g; s += g * g; } let u: f64 = rng.random(); let c = u.powf(1.0 / m as f64) / f64::sqrt(s); for k in 0..m { x[(i, k)] *= c; } } x };
-    let x = pts();
-    let y = if sym { x.clone() } else { pts() };
-    Mat::from_fn(n, n, |i, j| { let d: f64 = (0..m).map(|k| (x[(i, k)] - y[(j, k)]).powi(2)).sum(); (-d).exp() })
-}
+use lowrank::generated::*;
+use lowrank::*;
+use faer::Mat;
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let n: usize = args.get(1).map_or(512, |s| s.parse().unwrap());
-    let r: usize = args.get(2).map_or(32, |s| s.parse().unwrap());
-    let m: usize = args.get(3).map_or(100, |s| s.parse().unwrap());
-    let sym = args.get(4).map_or(true, |s| s == "sym");
-    let seeds: u64 = args.get(5).map_or(3, |s| s.parse().unwrap());
     let d = Descent::default();
-    let variants: Vec<(&str, Descent)> = vec![
-        ("prototype", d.clone()),
-        ("slow 40/.8", Descent { patience: 40, shrink: 0.8, ..d.clone() }),
-        ("25/.7", Descent { patience: 25, shrink: 0.7, ..d.clone() }),
-        ("depth .3", Descent { depth: 0.3, ..d.clone() }),
-        ("depth .2 15", Descent { depth: 0.2, ..d.clone() }),
-        ("depth .1 20", Descent { depth: 0.1, patience: 20, ..d.clone() }),
-        ("mom .99", Descent { momentum: 0.99, ..d.clone() }),
-        ("mom .9", Descent { momentum: 0.9, ..d.clone() }),
-        ("max step 2", Descent { max_step: 2.0, ..d.clone() }),
-        ("max step 20", Descent { max_step: 20.0, ..d.clone() }),
+    let mut variants: Vec<(String, Descent)> = vec![];
+    for depth in [0.5, 0.9] { for (p, s, g) in [(15, 0.6, 1.0), (25, 0.7, 1.0), (15, 0.6, 1.2), (15, 0.7, 1.1), (20, 0.7, 1.1), (10, 0.7, 1.15), (15, 0.7, 1.2), (40, 0.8, 1.0)] { 
+        variants.push((format!("d{depth} p{p} s{s} g{g}"), Descent { depth, patience: p, shrink: s, growth: g, ..d.clone() })); } }
+    let t3 = |n: usize, m: usize, seed| { let pts: Vec<_> = (0..3).map(|k| ball::<f64>(n, m, 1.0, seed, k).unwrap()).collect();
+            ndarray::ArrayD::from_shape_fn(vec![n, n, n], |i| { let s: f64 = (0..m).map(|a| pts[0][(i[0], a)] * pts[1][(i[1], a)] * pts[2][(i[2], a)]).sum(); s.sinh() }) };
+    let sym = |n, m, s| GeneratedMatrix::symmetric(Function::Gaussian, ball::<f64>(n, m, 1.0, s, 0).unwrap()).unwrap().to_dense().unwrap();
+    let ind = |f: Function<f64>, n, m, s| GeneratedMatrix::independent(f, ball::<f64>(n, m, 1.0, s, 0).unwrap(), ball::<f64>(n, m, 1.0, s, 1).unwrap()).unwrap().to_dense().unwrap();
+    let cases: Vec<(&str, usize, Vec<Mat<f64>>)> = vec![
+        ("f1sym512", 32, (0..3).map(|s| sym(512, 100, s)).collect()),
+        ("f1ind256m10", 16, (0..3).map(|s| ind(Function::Gaussian, 256, 10, s)).collect()),
+        ("f2ind256m100", 16, (0..3).map(|s| ind(Function::Quartic, 256, 100, s)).collect()),
+        ("f1sym256m5", 16, (0..3).map(|s| sym(256, 5, s)).collect()),
+        ("f1sym512r200", 200, (0..1).map(|s| sym(512, 100, s)).collect()),
     ];
-    let mats: Vec<_> = (0..seeds).map(|s| f1(n, m, s, sym)).collect();
-    let svds: Vec<_> = mats.iter().map(|a| lowrank::svd::randomized(a, r, &Default::default()).unwrap().into_low_rank()).collect();
+    let tensors: Vec<_> = (0..3).map(|s| t3(48, 10, s)).collect();
     for (name, d) in variants {
-        let (mut e, mut s, mut it, mut t172, mut t168) = (0.0, 0.0, 0, 0.0, 0.0);
-        for (a, x) in mats.iter().zip(&svds) {
-            let res = approximate(a, r, Parameters { method: Method::Descent(d.clone()), start: Start::Warm(x.clone()), ..Default::default() }).unwrap();
-            e += res.report.error / seeds as f64; s += res.report.seconds / seeds as f64; it += res.report.iterations;
-            let at = |lim: f64| res.report.history.iter().find(|h| h.error <= lim).map_or(f64::NAN, |h| h.seconds);
-            t172 += at(0.172) / seeds as f64; t168 += at(0.168) / seeds as f64;
+        print!("{name:20}");
+        for (_, r, mats) in &cases {
+            let (mut e, mut s, mut it) = (0.0, 0.0, 0);
+            for a in mats { let res = approximate(a, *r, Parameters { method: Method::Descent(d.clone()), lower_bound: false, ..Default::default() }).unwrap();
+                e += res.relative_error() / mats.len() as f64; s += res.report.seconds / mats.len() as f64; it += res.report.iterations / mats.len(); }
+            print!(" | {e:.5} {it:5} {s:.2}");
         }
-        println!("{name:14} error {e:.5} steps {:5} seconds {s:.3}  t(.172) {t172:.3} t(.168) {t168:.3}", it / seeds as usize);
+        let (mut e, mut s) = (0.0, 0.0);
+        for a in &tensors { let res = approximate_tensor(a, 12, Parameters { method: Method::Descent(d.clone()), lower_bound: false, ..Default::default() }).unwrap(); e += res.relative_error() / 3.0; s += res.report.seconds / 3.0; }
+        println!(" | T {e:.5} {s:.2}");
     }
 }

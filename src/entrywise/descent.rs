@@ -30,6 +30,8 @@ pub struct Descent {
     pub shrink: f64,
     /// Steps given to a level.
     pub patience: usize,
+    /// What the patience is multiplied by when the depth shrinks.
+    pub growth: f64,
     /// Progress: the best error fell by this part of itself, at least, within one level.
     pub progress: f64,
     /// The search has converged once the depth is under this.
@@ -45,9 +47,10 @@ pub struct Descent {
 impl Default for Descent {
     fn default() -> Self {
         Self {
-            depth: 0.5,
-            shrink: 0.6,
-            patience: 15,
+            depth: 0.9,
+            shrink: 0.7,
+            patience: 25,
+            growth: 1.0,
             progress: 0.002,
             final_depth: 0.002,
             momentum: 0.97,
@@ -113,6 +116,7 @@ pub(crate) fn descend<T: Scalar>(
 
     let (mut x, mut previous) = (start.clone(), start);
     let (mut t, mut step, mut depth) = (1.0f64, constants.step, constants.depth);
+    let mut patience = constants.patience as f64;
     let level = |best: T, depth: f64| best * T::of(1.0 - depth);
     let mut eps = level(best.error, depth);
     let (mut reference, mut phi_before, mut count) = (best.error, f64::INFINITY, 0);
@@ -165,9 +169,10 @@ pub(crate) fn descend<T: Scalar>(
             }
         }
         let reached = error.as_f64() <= eps.as_f64() * (1.0 + 0.25 * depth);
-        if reached || count >= constants.patience {
+        if reached || count >= patience as usize {
             if !reached && best.error.as_f64() > (1.0 - constants.progress) * reference.as_f64() {
                 depth *= constants.shrink;
+                patience *= constants.growth;
                 if depth < constants.final_depth {
                     break;
                 }
