@@ -7,7 +7,7 @@
 //! q power iterations with every half-step orthonormalised by Householder QR, then the SVD of
 //! the small matrix Q'A, truncated.
 //!
-//! **Cost.** 2 q + 2 products with A of 4 m n l / 2 flops each and O((q + 1)(m + n) l^2) more;
+//! **Cost.** 2 q + 2 products with A of 2 m n l flops each and O((q + 1)(m + n) l^2) more;
 //! memory 3 (m + n) l numbers besides A. A generated matrix is evaluated once per product.
 //!
 //! **Guarantee.** Without power iterations the expected error satisfies
