@@ -7,7 +7,7 @@
 //! q power iterations with every half-step orthonormalised by Householder QR, then the SVD of
 //! the small matrix Q'A, truncated.
 //!
-//! **Cost.** 2 q + 2 products with A of 4 m n l / 2 flops each and O((q + 1)(m + n) l^2) more;
+//! **Cost.** 2 q + 2 products with A of 2 m n l flops each and O((q + 1)(m + n) l^2) more;
 //! memory 3 (m + n) l numbers besides A. A generated matrix is evaluated once per product.
 //!
 //! **Guarantee.** Without power iterations the expected error satisfies
@@ -59,10 +59,11 @@ impl<T: Scalar> Default for Randomized<'_, T> {
 /// [`Error::Shape`] when the warm start has not n rows; those of [`dense`].
 ///
 /// ```
-/// use lowrank::{faer::Mat, svd::{Randomized, randomized}};
+/// use lowrank::{faer::Mat, svd::{Randomized, dense, randomized}};
 /// let a = Mat::from_fn(40, 30, |i, j| 1.0 / (1.0 + i as f64 + j as f64));
 /// let svd = randomized(&a, 6, &Randomized::default())?;
-/// assert!(svd.error(a.as_ref())? < 1e-5);
+/// let best = dense(a.as_ref())?.truncate(6);
+/// assert!(svd.error(a.as_ref())? <= 1.001 * best.error(a.as_ref())?);
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn randomized<T: Scalar>(
