@@ -4,7 +4,8 @@
 //! - Method: points are packed in panels (a few points side by side, coordinate by coordinate). A
 //!   block of a row panel and a column panel is accumulated in registers over the coordinates, then
 //!   norms and h are applied while the block is still in the innermost cache.
-//! - Cost: 2 m flops an entry and one application of h; nothing is allocated.
+//! - Cost: 2 m flops an entry and one application of h; nothing is allocated. A tile of a few
+//!   columns, and machines without AVX, take a slower loop with the same result in every tile.
 //! - Guarantee: an inner product is one chain of multiply-adds in the order of the coordinates,
 //!   whatever the tile: entries are bitwise independent of tiles and threads. Norms are the same
 //!   chain, hence |x - x|^2 is exactly 0 and the distance is exactly symmetric.

@@ -13,6 +13,8 @@
 //!   machines with and without fused multiplication and addition.
 //! - Deviations: none.
 
+#![allow(clippy::excessive_precision, reason = "coefficients are written longer than they round")]
+
 use crate::Scalar;
 use pulp::{Arch, Simd, WithSimd};
 use std::any::Any;
@@ -260,7 +262,7 @@ mod tests {
             (inf, T::of(0.0), one, one, inf, T::of(0.0))
         );
         assert_eq!((sinh[0], sinh[1], sinh[5], sinh[6]), (inf, -inf, inf, -inf));
-        assert!(exp[2] != exp[2] && sinh[2] != sinh[2]);
+        assert!(exp[2].as_f64().is_nan() && sinh[2].as_f64().is_nan());
         assert_eq!(sinh[3].as_f64().to_bits(), 0.0_f64.to_bits());
         assert_eq!(sinh[4].as_f64().to_bits(), (-0.0_f64).to_bits());
     }
