@@ -30,8 +30,6 @@ pub struct Descent {
     pub shrink: f64,
     /// Steps given to a level.
     pub patience: usize,
-    /// What the patience is multiplied by when the depth shrinks.
-    pub growth: f64,
     /// Progress: the best error fell by this part of itself, at least, within one level.
     pub progress: f64,
     /// The search has converged once the depth is under this.
@@ -50,12 +48,11 @@ impl Default for Descent {
             depth: 0.9,
             shrink: 0.7,
             patience: 25,
-            growth: 1.0,
             progress: 0.002,
             final_depth: 0.002,
             momentum: 0.97,
             step: 0.7,
-            max_step: 8.0,
+            max_step: 1.3,
         }
     }
 }
@@ -65,9 +62,8 @@ impl Descent {
     /// [`Error::Parameter`] for a constant that would make the search endless or senseless.
     pub(crate) fn check(&self) -> Result<()> {
         let open = |x: f64| x > 0.0 && x < 1.0;
-        let wrong = |name, value: f64, remedy| {
-            Err(Error::Parameter { name, value: value.to_string(), remedy })
-        };
+        let wrong =
+            |name, value: f64, remedy| Err(Error::Parameter { name, value: value.to_string(), remedy });
         match self {
             d if !open(d.depth) => wrong("depth", d.depth, "take a number between 0 and 1"),
             d if !open(d.shrink) => wrong("shrink", d.shrink, "take a number between 0 and 1"),
@@ -77,7 +73,7 @@ impl Descent {
                 wrong("momentum", d.momentum, "take a number of at least 0 and under 1")
             }
             d if !(d.step > 0.0) => wrong("step", d.step, "take a positive number"),
-            d if !(d.max_step >= 0.5) => wrong("max_step", d.max_step, "take at least 0.5"),
+            d if !(d.max_step >= 0.3) => wrong("max_step", d.max_step, "take at least 0.3"),
             d if d.patience == 0 => wrong("patience", 0.0, "give every level at least one step"),
             _ => Ok(()),
         }
@@ -116,7 +112,6 @@ pub(crate) fn descend<T: Scalar>(
 
     let (mut x, mut previous) = (start.clone(), start);
     let (mut t, mut step, mut depth) = (1.0f64, constants.step, constants.depth);
-    let mut patience = constants.patience as f64;
     let level = |best: T, depth: f64| best * T::of(1.0 - depth);
     let mut eps = level(best.error, depth);
     let (mut reference, mut phi_before, mut count) = (best.error, f64::INFINITY, 0);
@@ -140,7 +135,7 @@ pub(crate) fn descend<T: Scalar>(
         if phi > phi_before {
             t = 1.0;
             if phi > 1.02 * phi_before {
-                step = (0.6 * step).max(0.5);
+                step = (0.6 * step).max(0.3);
             }
         } else {
             step = (1.03 * step).min(constants.max_step);
@@ -162,17 +157,16 @@ pub(crate) fn descend<T: Scalar>(
                 previous = std::mem::replace(&mut x, next);
             }
             None => {
-                step = (0.5 * step).max(0.5);
+                step = (0.5 * step).max(0.3);
                 x = best.cores.clone();
                 previous = x.clone();
                 (t, phi_before) = (1.0, f64::INFINITY);
             }
         }
         let reached = error.as_f64() <= eps.as_f64() * (1.0 + 0.25 * depth);
-        if reached || count >= patience as usize {
+        if reached || count >= constants.patience {
             if !reached && best.error.as_f64() > (1.0 - constants.progress) * reference.as_f64() {
                 depth *= constants.shrink;
-                patience *= constants.growth;
                 if depth < constants.final_depth {
                     break;
                 }

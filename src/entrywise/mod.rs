@@ -39,7 +39,9 @@ pub use projections::{AlternatingProjections, Projector};
 
 use crate::matrix::check_finite;
 use crate::tensor::train::{Truncation, tt_svd};
-use crate::{Entries, Error, LowRank, Progress, Report, Result, Scalar, Status, TensorEntries, TensorTrain, svd};
+use crate::{
+    Entries, Error, LowRank, Progress, Report, Result, Scalar, Status, TensorEntries, TensorTrain, svd,
+};
 use cores::Cores;
 use descent::Found;
 use faer::Mat;
@@ -91,8 +93,11 @@ pub struct Parameters<'a, X> {
     /// Whether to compute a lower bound of the best possible error (an SVD of a block of F).
     pub lower_bound: bool,
     /// Called after every step; may ask to stop.
-    pub callback: Option<&'a mut (dyn FnMut(&Progress) -> ControlFlow<()> + 'a)>,
+    pub callback: Callback<'a>,
 }
+
+/// Told of every step, may ask to stop.
+pub type Callback<'a> = Option<&'a mut (dyn FnMut(&Progress) -> ControlFlow<()> + 'a)>;
 
 impl<X> Default for Parameters<'_, X> {
     fn default() -> Self {
@@ -348,7 +353,9 @@ fn tensor_start<T: Scalar>(
     shape_after[0] *= r;
     let carried = ArrayD::from_shape_vec(shape_after, carried).expect("as many entries");
     let mut cores = vec![Array3::from_shape_fn((1, shape[0], r), |(_, i, k)| svd.u[(i, k)])];
-    for (k, core) in tt_svd(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate() {
+    for (k, core) in
+        tt_svd(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate()
+    {
         let (l, n, after) = core.dim();
         let dim = if k == 0 { (r, shape[1], after) } else { (l, n, after) };
         cores.push(core.into_shape_with_order(dim).expect("same number of entries"));

@@ -1,11 +1,8 @@
 //! Limits, history and callback of a search: the same for every method.
 
+use super::Callback;
 use crate::{Error, Progress, Result, Status};
-use std::ops::ControlFlow;
 use std::time::Instant;
-
-/// The callback of a search: told of every step, may ask to stop.
-pub(crate) type Callback<'a> = Option<&'a mut (dyn FnMut(&Progress) -> ControlFlow<()> + 'a)>;
 
 /// Watches a search.
 pub(crate) struct Monitor<'a> {
@@ -26,7 +23,15 @@ impl<'a> Monitor<'a> {
             return Err(Error::Parameter { name: "max_seconds", value: max_seconds.to_string(), remedy });
         }
         let start = Instant::now();
-        Ok(Self { start, max_iterations, max_seconds, callback, unit: 1.0, iterations: 0, history: Vec::new() })
+        Ok(Self {
+            start,
+            max_iterations,
+            max_seconds,
+            callback,
+            unit: 1.0,
+            iterations: 0,
+            history: Vec::new(),
+        })
     }
 
     pub fn seconds(&self) -> f64 {

@@ -69,7 +69,9 @@ pub trait TensorEntries<T: Scalar>: Sync {
     fn unfolding(&self, split: usize) -> Result<Box<dyn Entries<T> + '_>>;
 }
 
-impl<T: Scalar, S: ndarray::Data<Elem = T> + Sync> TensorEntries<T> for ndarray::ArrayBase<S, ndarray::IxDyn> {
+impl<T: Scalar, S: ndarray::Data<Elem = T> + Sync> TensorEntries<T>
+    for ndarray::ArrayBase<S, ndarray::IxDyn>
+{
     fn shape(&self) -> &[usize] {
         self.shape()
     }
