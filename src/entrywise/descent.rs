@@ -109,6 +109,12 @@ pub(crate) fn descend<T: Scalar>(
     pass(&start, T::infinity(), &mut workspace);
     let mut best = Found { cores: start.clone(), error: workspace.found.max, status: Status::Converged };
     monitor.started(best.error.as_f64());
+    if best.error > floor
+        && let Some(status) = monitor.no_step()
+    {
+        best.status = status;
+        return best;
+    }
 
     let (mut x, mut previous) = (start.clone(), start);
     let (mut t, mut step, mut depth) = (1.0f64, constants.step, constants.depth);

@@ -160,13 +160,16 @@ pub fn approximate<T: Scalar>(
     let source = Source::new("f", f)?;
     let start = match start {
         Start::Svd => {
+            // Of the scaled F, whose singular values cannot overflow.
             let parameters = svd::Randomized { seed, ..Default::default() };
-            svd::randomized(f, rank, &parameters)?.into_low_rank()
+            let scaled = svd::randomized(&source.scaled(), rank, &parameters)?.into_low_rank();
+            let mut start = Cores::from_low_rank(&scaled);
+            start.scale_by_power_of_two(-source.exponent);
+            start
         }
-        Start::Random => random_factors(m, n, rank, seed),
-        Start::Warm(x) => warm_factors(x, m, n, rank)?,
+        Start::Random => Cores::from_low_rank(&random_factors(m, n, rank, seed)),
+        Start::Warm(x) => Cores::from_low_rank(&warm_factors(x, m, n, rank)?),
     };
-    let start = Cores::from_low_rank(&start);
     let found = search(&source, &[m, n], start, &method, seed, &mut monitor)?;
     let lower = if lower_bound { lower_bound::lower_bound(&source, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
@@ -234,7 +237,7 @@ fn search<T: Scalar>(
 ) -> Result<Found<T>> {
     start.scale_by_power_of_two(source.exponent);
     let max_norm = crate::matrix::scale_by_power_of_two(source.max_norm, source.exponent);
-    monitor.unit = 2f64.powi(-source.exponent);
+    monitor.unit = crate::matrix::scale_by_power_of_two(1.0, -source.exponent);
     if start.is_empty() {
         monitor.started(max_norm.as_f64());
         return Ok(Found { cores: start, error: max_norm, status: Status::Converged });

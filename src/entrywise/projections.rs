@@ -72,6 +72,12 @@ pub(crate) fn alternate<T: Scalar>(
     let mut error = expand(source, &x, &mut y);
     let mut best = Found { cores: x.clone(), error, status: Status::Converged };
     monitor.started(error.as_f64());
+    if error > floor
+        && let Some(status) = monitor.no_step()
+    {
+        best.status = status;
+        return Ok(best);
+    }
     let (mut lo, mut hi) = (0.0, error.as_f64());
     let mut reference = hi; // the last error that counted as progress
     while hi - lo >= constants.gap * hi && best.error > floor {
