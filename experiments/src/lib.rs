@@ -1,1 +1,21 @@
-//! x
+//! The harness of the experiment programs: a configuration in, a table of trials out, and figures
+//! that are drawn from the table alone.
+//!
+//! - [`config`]: what to measure (TOML, presets); [`grid`]: its trials.
+//! - [`run`]: runs the trials on all cores; [`journal`]: so that a killed run resumes;
+//!   [`progress`]: what the user sees meanwhile; [`table`]: the CSV.
+//! - [`problem`]: the only module that calls the library's algorithms.
+//! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
+//! - [`cli`]: the command line shared by the figure programs.
+
+pub mod cli;
+pub mod config;
+pub mod fit;
+pub mod grid;
+pub mod journal;
+pub mod plot;
+pub mod problem;
+pub mod progress;
+pub mod run;
+pub mod series;
+pub mod table;

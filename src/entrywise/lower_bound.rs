@@ -14,11 +14,44 @@
 //! Deviations: for tensor trains the bounds of all unfoldings, the largest of which holds.
 
 use super::source::Source;
-use crate::{Result, Scalar, svd};
+use crate::matrix::scale_by_power_of_two;
+use crate::{Entries, Result, Scalar, TensorEntries, svd};
 use faer::Mat;
 
-/// The larger of both bounds, for F 2^e as the source gives it.
-pub(crate) fn lower_bound<T: Scalar>(source: &Source<'_, T>, rank: usize) -> Result<f64> {
+/// A number that |F - X|_max is at least, whatever X of rank at most `rank` (absolute).
+///
+/// Costs the SVD of a block of F of some 256 to 1024 rows and columns.
+///
+/// # Errors
+/// [`Error::NonFinite`](crate::Error::NonFinite) (argument `f`).
+///
+/// ```
+/// use lowrank::{entrywise::lower_bound, faer::Mat};
+/// let f = Mat::<f64>::identity(100, 100);
+/// // For the identity the best error of rank r is at least x / (1 + x), x = sqrt((n - r) / (r (n - 1))).
+/// let bound = lower_bound(&f, 10)?;
+/// assert!(bound > 0.2 && bound < 0.2324);
+/// # Ok::<(), lowrank::Error>(())
+/// ```
+pub fn lower_bound<T: Scalar>(f: &dyn Entries<T>, rank: usize) -> Result<f64> {
+    of_matrix(&Source::new("f", f)?, rank)
+}
+
+/// A number that |F - X|_max is at least, whatever train X of ranks at most `rank` (absolute): the
+/// largest of the bounds of all unfoldings.
+///
+/// # Errors
+/// [`Error::NonFinite`](crate::Error::NonFinite) (argument `f`), with the position in the unfolding.
+pub fn lower_bound_tensor<T: Scalar>(f: &dyn TensorEntries<T>, rank: usize) -> Result<f64> {
+    let mut bound = 0f64;
+    for split in 1..f.shape().len() {
+        bound = bound.max(lower_bound(&*f.unfolding(split)?, rank)?);
+    }
+    Ok(bound)
+}
+
+/// The larger of both bounds.
+pub(crate) fn of_matrix<T: Scalar>(source: &Source<'_, T>, rank: usize) -> Result<f64> {
     let block = evenly_spaced_block(source, rank);
     let (m, n) = block.shape();
     if rank >= m.min(n) {
@@ -49,7 +82,8 @@ pub(crate) fn lower_bound<T: Scalar>(source: &Source<'_, T>, rank: usize) -> Res
         let eps = 0.5 * (lo + hi);
         if violated(eps) { lo = eps } else { hi = eps }
     }
-    Ok((tail.max(lo) - 1e-10 * largest).max(0.0))
+    let scaled = (tail.max(lo) - 1e-10 * largest).max(0.0);
+    Ok(scale_by_power_of_two(scaled, -source.exponent))
 }
 
 /// A block of evenly spaced rows and columns, in double precision.

@@ -35,6 +35,7 @@ pub mod rank_bounds;
 mod source;
 
 pub use descent::Descent;
+pub use lower_bound::{lower_bound, lower_bound_tensor};
 pub use projections::{AlternatingProjections, Projector};
 
 use crate::matrix::check_finite;
@@ -171,7 +172,7 @@ pub fn approximate<T: Scalar>(
         Start::Warm(x) => Cores::from_low_rank(&warm_factors(x, m, n, rank)?),
     };
     let found = search(&source, &[m, n], start, &method, seed, &mut monitor)?;
-    let lower = if lower_bound { lower_bound::lower_bound(&source, rank)? } else { 0.0 };
+    let lower = if lower_bound { lower_bound::of_matrix(&source, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
     Ok(result(cores.to_low_rank()))
 }
@@ -214,14 +215,7 @@ pub fn approximate_tensor<T: Scalar>(
     };
     let start = Cores::from_train(&start);
     let found = search(&source, &shape, start, &method, seed, &mut monitor)?;
-    let mut lower = 0f64;
-    if lower_bound {
-        for (bond, &rank) in ranks.iter().enumerate() {
-            let unfolding = f.unfolding(bond + 1)?;
-            let source = Source::new("f", &*unfolding)?;
-            lower = lower.max(lower_bound::lower_bound(&source, rank)?);
-        }
-    }
+    let lower = if lower_bound { lower_bound_tensor(f, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
     Ok(result(cores.to_train()?))
 }
@@ -237,7 +231,7 @@ fn search<T: Scalar>(
 ) -> Result<Found<T>> {
     start.scale_by_power_of_two(source.exponent);
     let max_norm = crate::matrix::scale_by_power_of_two(source.max_norm, source.exponent);
-    monitor.unit = crate::matrix::scale_by_power_of_two(1.0, -source.exponent);
+    monitor.exponent = source.exponent;
     if start.is_empty() {
         monitor.started(max_norm.as_f64());
         return Ok(Found { cores: start, error: max_norm, status: Status::Converged });
@@ -263,13 +257,13 @@ fn finish<T: Scalar, X>(
     monitor: Monitor<'_>,
 ) -> (Cores<T>, impl FnOnce(X) -> Approximation<X>) {
     found.cores.scale_by_power_of_two(-source.exponent);
-    let (error, unit) = (found.error.as_f64() * monitor.unit, monitor.unit);
+    let error = monitor.unscaled(found.error.as_f64());
     let max_norm = source.max_norm.as_f64();
     let result = move |factors| Approximation {
         factors,
         max_norm,
         start_error: monitor.history.first().map_or(error, |first| first.error),
-        lower_bound: (lower * unit).min(error),
+        lower_bound: lower.min(error),
         report: Report {
             status: found.status,
             iterations: monitor.iterations,

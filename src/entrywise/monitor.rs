@@ -1,6 +1,7 @@
 //! Limits, history and callback of a search: the same for every method.
 
 use super::Callback;
+use crate::matrix::scale_by_power_of_two;
 use crate::{Error, Progress, Result, Status};
 use std::time::Instant;
 
@@ -10,8 +11,8 @@ pub(crate) struct Monitor<'a> {
     max_iterations: usize,
     max_seconds: f64,
     callback: Callback<'a>,
-    /// What errors are multiplied by before they are shown: the search works on a scaled F.
-    pub unit: f64,
+    /// The search works on F 2^exponent.
+    pub exponent: i32,
     pub iterations: usize,
     pub history: Vec<Progress>,
 }
@@ -28,7 +29,7 @@ impl<'a> Monitor<'a> {
             max_iterations,
             max_seconds,
             callback,
-            unit: 1.0,
+            exponent: 0,
             iterations: 0,
             history: Vec::new(),
         })
@@ -38,9 +39,14 @@ impl<'a> Monitor<'a> {
         self.start.elapsed().as_secs_f64()
     }
 
+    /// An error of the search as one of F.
+    pub fn unscaled(&self, error: f64) -> f64 {
+        scale_by_power_of_two(error, -self.exponent)
+    }
+
     /// Notes the start's error.
     pub fn started(&mut self, error: f64) {
-        self.history.push(Progress { iteration: 0, seconds: self.seconds(), error: error * self.unit });
+        self.history.push(Progress { iteration: 0, seconds: self.seconds(), error: self.unscaled(error) });
     }
 
     /// Why to stop before the first step, if so.
@@ -51,7 +57,8 @@ impl<'a> Monitor<'a> {
     /// Counts one step with the best error so far; why to stop, if so.
     pub fn step(&mut self, best: f64) -> Option<Status> {
         self.iterations += 1;
-        let now = Progress { iteration: self.iterations, seconds: self.seconds(), error: best * self.unit };
+        let now =
+            Progress { iteration: self.iterations, seconds: self.seconds(), error: self.unscaled(best) };
         if self.history.last().is_none_or(|last| now.error < last.error) {
             self.history.push(now);
         }

@@ -1,0 +1,178 @@
+//! One pair of logarithmic axes with its curves.
+
+use super::canvas::{Anchor, Canvas, Place, text_width};
+use super::scale::Scale;
+use super::style::{GRID, INK, MINOR, MUTED, Marker, Style};
+use anyhow::Result;
+use plotters::prelude::DrawingBackend;
+
+/// A rectangle on the sheet: left, top, right, bottom.
+pub type Frame = (f64, f64, f64, f64);
+
+/// A curve, with a shaded range if it has one.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// Its places, in data units.
+    pub points: Vec<Place>,
+    /// The shaded range: (x, low, high).
+    pub range: Vec<(f64, f64, f64)>,
+    /// Its look.
+    pub style: Style,
+    /// Whether the axes are chosen so that all of it is seen; else it is cut at the frame.
+    pub fitted: bool,
+}
+
+/// One pair of logarithmic axes.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// What is shown.
+    pub title: String,
+    /// Small lines below the title.
+    pub notes: Vec<String>,
+    /// The label of the horizontal axis.
+    pub x_label: String,
+    /// The label of the vertical axis.
+    pub y_label: String,
+    /// The curves, the last one on top.
+    pub curves: Vec<Curve>,
+}
+
+const TITLE: f64 = 13.0;
+const NOTE: f64 = 10.0;
+const TICK: f64 = 10.5;
+const LABEL: f64 = 11.5;
+const FRAME: Style = Style { colour: INK, marker: Marker::None, width: 0.9, dash: None };
+
+impl Panel {
+    /// Draws the panel into a rectangle that includes title and labels; `notes` is the room left
+    /// for the small lines, so that panels side by side align.
+    pub fn draw<D: DrawingBackend>(&self, canvas: &Canvas<D>, outer: Frame, notes: usize) -> Result<()> {
+        let top = outer.1 + 24.0 + 14.0 * notes as f64;
+        let (left, right, bottom) = (outer.0 + 66.0, outer.2 - 10.0, outer.3 - 46.0);
+        let x = Scale::new(self.range(|p| p.0, |r| [r.0, r.0], 1.06), (left, right));
+        let y = Scale::new(self.range(|p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
+        canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
+        for (i, note) in self.notes.iter().enumerate() {
+            let at = (left, outer.1 + 27.0 + 14.0 * i as f64);
+            canvas.coloured(note, at, NOTE, MUTED, Anchor::Left)?;
+        }
+        self.grid(canvas, &x, &y, (left, top, right, bottom))?;
+        for curve in &self.curves {
+            band(canvas, curve, &x, &y)?;
+        }
+        for curve in &self.curves {
+            draw(canvas, curve, &x, &y)?;
+        }
+        let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        canvas.line(&corners, FRAME)?;
+        canvas.text(&self.x_label, ((left + right) / 2.0, bottom + 34.0), LABEL, Anchor::Centre)?;
+        canvas.text(&self.y_label, (outer.0 + 12.0, (top + bottom) / 2.0), LABEL, Anchor::Upwards)
+    }
+
+    /// The range of the data of the fitted curves, with a margin.
+    fn range(&self, point: fn(&Place) -> f64, band: fn(&(f64, f64, f64)) -> [f64; 2], by: f64) -> (f64, f64) {
+        let curves = self.curves.iter().filter(|c| c.fitted);
+        let values = curves.flat_map(|c| c.points.iter().map(point).chain(c.range.iter().flat_map(band)));
+        let (low, high) = values
+            .filter(|v| *v > 0.0 && v.is_finite())
+            .fold((f64::INFINITY, 0.0_f64), |r, v| (r.0.min(v), r.1.max(v)));
+        if low <= high { (low / by, high * by) } else { (0.1, 1.0) }
+    }
+
+    fn grid<D: DrawingBackend>(&self, canvas: &Canvas<D>, x: &Scale, y: &Scale, frame: Frame) -> Result<()> {
+        let (left, top, right, bottom) = frame;
+        let style = |major: bool| Style { colour: if major { GRID } else { MINOR }, width: 0.7, ..FRAME };
+        let (xs, ys) = (x.ticks(28.0), y.ticks(15.0));
+        for major in [false, true] {
+            for tick in xs.iter().filter(|t| t.label.is_some() == major) {
+                let at = x.place(tick.value);
+                canvas.line(&[(at, top), (at, bottom)], style(major))?;
+            }
+            for tick in ys.iter().filter(|t| t.label.is_some() == major) {
+                let at = y.place(tick.value);
+                canvas.line(&[(left, at), (right, at)], style(major))?;
+            }
+        }
+        let mut free = f64::NEG_INFINITY;
+        for tick in &xs {
+            let Some(label) = &tick.label else { continue };
+            let (at, half) = (x.place(tick.value), text_width(label, TICK) / 2.0);
+            canvas.line(&[(at, bottom), (at, bottom + 4.0)], FRAME)?;
+            if at - half > free {
+                canvas.text(label, (at, bottom + 14.0), TICK, Anchor::Centre)?;
+                free = at + half + 3.0;
+            }
+        }
+        for tick in &ys {
+            let Some(label) = &tick.label else { continue };
+            let at = y.place(tick.value);
+            canvas.line(&[(left - 4.0, at), (left, at)], FRAME)?;
+            canvas.text(label, (left - 7.0, at), TICK, Anchor::Right)?;
+        }
+        Ok(())
+    }
+}
+
+fn band<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Scale) -> Result<()> {
+    let shown: Vec<_> = curve.range.iter().filter(|r| r.1 > 0.0 && r.2.is_finite()).collect();
+    if shown.len() < 2 {
+        return Ok(());
+    }
+    let upper = shown.iter().map(|r| (x.place(r.0), y.place(r.2)));
+    let lower = shown.iter().rev().map(|r| (x.place(r.0), y.place(r.1)));
+    let outline: Vec<Place> = upper.chain(lower).collect();
+    canvas.polygon(&outline, curve.style.colour, 0.2)
+}
+
+fn draw<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Scale) -> Result<()> {
+    let points = curve.points.iter().filter(|p| p.0 > 0.0 && p.1 > 0.0 && p.1.is_finite());
+    let places: Vec<Place> = points.map(|p| (x.place(p.0), y.place(p.1))).collect();
+    let (bottom, top) = (y.place(y.range().0), y.place(y.range().1));
+    for piece in cut(&places, top, bottom) {
+        canvas.line(&piece, curve.style)?;
+    }
+    places.iter().filter(|p| p.1 >= top && p.1 <= bottom).try_for_each(|&p| canvas.marker(p, curve.style))
+}
+
+/// The pieces of a polyline between two heights.
+fn cut(places: &[Place], top: f64, bottom: f64) -> Vec<Vec<Place>> {
+    let inside = |p: &Place| p.1 >= top - 1e-9 && p.1 <= bottom + 1e-9;
+    let mut out = vec![Vec::new()];
+    for pair in places.windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        let mut stops = vec![(0.0, a), (1.0, b)];
+        for height in [top, bottom] {
+            let t = (height - a.1) / (b.1 - a.1);
+            if t > 0.0 && t < 1.0 {
+                stops.push((t, (a.0 + t * (b.0 - a.0), height)));
+            }
+        }
+        stops.sort_by(|p, q| p.0.total_cmp(&q.0));
+        for leg in stops.windows(2) {
+            let (p, q) = (leg[0].1, leg[1].1);
+            let last = out.len() - 1;
+            if inside(&p) && inside(&q) {
+                if out[last].is_empty() {
+                    out[last].push(p);
+                }
+                out[last].push(q);
+            } else if !out[last].is_empty() {
+                out.push(Vec::new());
+            }
+        }
+    }
+    out.retain(|piece| piece.len() > 1);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn curves_are_cut_at_the_frame() {
+        let line = [(0.0, -10.0), (20.0, 10.0), (40.0, 5.0), (50.0, 25.0)];
+        let pieces = cut(&line, 0.0, 15.0);
+        assert_eq!(pieces, vec![vec![(10.0, 0.0), (20.0, 10.0), (40.0, 5.0), (45.0, 15.0)]]);
+    }
+}

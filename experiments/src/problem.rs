@@ -1,0 +1,129 @@
+//! The library's algorithms as solvers of trials.
+
+use crate::grid::{Function, MethodName, Sampling, Trial};
+use crate::table::Outcome;
+use anyhow::Result;
+use lowrank::entrywise::{
+    AlternatingProjections, Method, Parameters, Projector, Start, approximate, approximate_tensor,
+    lower_bound, lower_bound_tensor,
+};
+use lowrank::faer::{Mat, MatRef};
+use lowrank::generated::{self, GeneratedMatrix, GeneratedTensor, ball};
+use lowrank::matrix::max_norm;
+use lowrank::ndarray::ArrayD;
+use lowrank::svd::{self, Randomized};
+use lowrank::tensor::train::{Truncation, tt_svd};
+use lowrank::{LowRank, TensorTrain};
+use std::time::Instant;
+
+/// Sizes up to this have their truncated SVD from a dense one, larger ones from a randomized one
+/// with so many power iterations that its error in the Frobenius norm agrees to 1e-3 or better.
+const LARGEST_DENSE_SVD: usize = 2048;
+
+/// Generates the matrix or tensor of a trial and approximates it.
+pub fn solve(trial: &Trial) -> Result<Outcome> {
+    if trial.function.is_tensor() { solve_tensor(trial) } else { solve_matrix(trial) }
+}
+
+fn solve_matrix(trial: &Trial) -> Result<Outcome> {
+    let f = matrix(trial)?;
+    let scale = max_norm(f.as_ref());
+    let lower_bound = lower_bound(&f, trial.rank)? / scale;
+    let Some((method, start)) = method(trial) else {
+        let clock = Instant::now();
+        let x = truncated_svd(&f, trial.rank, trial.seed)?;
+        let error = max_difference(&x, &f) / scale;
+        return Ok(direct(error, lower_bound, clock));
+    };
+    let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
+    let x = approximate(&f, trial.rank, parameters)?;
+    let error = x.relative_error();
+    Ok(Outcome {
+        error,
+        lower_bound,
+        seconds: x.report.seconds,
+        iterations: x.report.iterations,
+        status: x.report.status.name().into(),
+    })
+}
+
+fn solve_tensor(trial: &Trial) -> Result<Outcome> {
+    let f = tensor(trial)?;
+    let scale = f.iter().fold(0f64, |a, x| a.max(x.abs()));
+    let lower_bound = lower_bound_tensor(&f, trial.rank)? / scale;
+    let Some((method, start)) = method(trial) else {
+        let clock = Instant::now();
+        let x = tt_svd(f.view(), Truncation::rank(trial.rank))?.train.to_dense()?;
+        let error = f.iter().zip(&x).fold(0f64, |a, (f, x)| a.max((f - x).abs())) / scale;
+        return Ok(direct(error, lower_bound, clock));
+    };
+    let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
+    let x: lowrank::entrywise::Approximation<TensorTrain<f64>> =
+        approximate_tensor(&f, trial.rank, parameters)?;
+    let error = x.relative_error();
+    Ok(Outcome {
+        error,
+        lower_bound,
+        seconds: x.report.seconds,
+        iterations: x.report.iterations,
+        status: x.report.status.name().into(),
+    })
+}
+
+/// The outcome of a method without iterations.
+fn direct(error: f64, lower_bound: f64, clock: Instant) -> Outcome {
+    let seconds = clock.elapsed().as_secs_f64();
+    Outcome { error, lower_bound, seconds, iterations: 0, status: "converged".into() }
+}
+
+/// The library's method and start; `None` for the truncated SVD.
+fn method<X>(trial: &Trial) -> Option<(Method, Start<X>)> {
+    match trial.method {
+        MethodName::Svd => None,
+        MethodName::Descent => Some((Method::default(), Start::Svd)),
+        MethodName::Ap => {
+            // Beyond a quarter of the size a randomized SVD costs more than a full one.
+            let large = !trial.function.is_tensor() && 4 * trial.rank > trial.n;
+            let projector = if large { Projector::BlockPower } else { Projector::Randomized };
+            let constants = AlternatingProjections { projector, ..Default::default() };
+            Some((Method::AlternatingProjections(constants), Start::Random))
+        }
+    }
+}
+
+/// The matrix of a trial.
+pub fn matrix(trial: &Trial) -> Result<Mat<f64>> {
+    let points = |set| ball(trial.n, trial.m, 1.0, trial.seed, set);
+    let function = match trial.function {
+        Function::F1 => generated::Function::Gaussian,
+        _ => generated::Function::Quartic,
+    };
+    let f = match trial.sampling {
+        Sampling::Symmetric => GeneratedMatrix::symmetric(function, points(0)?)?,
+        Sampling::Independent => GeneratedMatrix::independent(function, points(0)?, points(1)?)?,
+    };
+    Ok(f.to_dense()?)
+}
+
+/// The third-order tensor of a trial.
+pub fn tensor(trial: &Trial) -> Result<ArrayD<f64>> {
+    let points =
+        (0..3).map(|set| ball(trial.n, trial.m, 1.0, trial.seed, set)).collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<MatRef<'_, f64>> = points.iter().map(|x| x.as_ref()).collect();
+    Ok(GeneratedTensor::new(generated::Function::Sinh, &views)?.to_dense()?)
+}
+
+/// The truncated SVD of a matrix.
+pub fn truncated_svd(f: &Mat<f64>, rank: usize, seed: u64) -> Result<LowRank<f64>> {
+    let rank = rank.min(f.nrows()).min(f.ncols());
+    if f.nrows().min(f.ncols()) <= LARGEST_DENSE_SVD {
+        return Ok(svd::dense(f.as_ref())?.truncate(rank).into_low_rank());
+    }
+    let parameters = Randomized { oversampling: 32, power_iterations: 10, seed, start: None };
+    Ok(svd::randomized(f, rank, &parameters)?.into_low_rank())
+}
+
+/// |X - F|_max.
+pub fn max_difference(x: &LowRank<f64>, f: &Mat<f64>) -> f64 {
+    max_norm((&x.to_dense() - f).as_ref())
+}

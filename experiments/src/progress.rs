@@ -1,0 +1,122 @@
+//! A progress bar with the time left, or a line now and then where there is no terminal.
+
+use crate::grid::{MethodName, Trial};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// What the user sees while trials run, on stderr.
+///
+/// The bar advances by estimated cost, not by count; the time left scales the estimates of each
+/// method by what its finished trials really took.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    program: &'static str,
+    threads: usize,
+    start: Instant,
+    last_line: Instant,
+    trials: usize,
+    done: usize,
+    // Per method: estimated cost done, seconds it took, estimated cost left.
+    methods: [(f64, f64, f64); 3],
+}
+
+impl Progress {
+    /// Starts the display for these trials on so many threads.
+    pub fn new(program: &'static str, todo: &[Trial], threads: usize) -> Self {
+        let mut methods = [(0.0, 0.0, 0.0); 3];
+        for trial in todo {
+            methods[slot(trial.method)].2 += trial.cost();
+        }
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(1000);
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_prefix(program);
+            bar
+        });
+        let now = Instant::now();
+        let trials = todo.len();
+        Progress { bar, program, threads, start: now, last_line: now, trials, done: 0, methods }
+    }
+
+    /// A trial has finished.
+    pub fn advance(&mut self, trial: &Trial, seconds: f64) {
+        let method = &mut self.methods[slot(trial.method)];
+        method.0 += trial.cost();
+        method.1 += seconds;
+        method.2 -= trial.cost();
+        self.done += 1;
+        self.tick();
+    }
+
+    /// Refreshes the display.
+    pub fn tick(&mut self) {
+        let message =
+            format!("{} of {} trials, about {} left", self.done, self.trials, duration(self.seconds_left()));
+        if let Some(bar) = &self.bar {
+            let (done, left): (f64, f64) =
+                self.methods.iter().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.2));
+            bar.set_position((1000.0 * done / (done + left).max(1e-300)) as u64);
+            bar.set_message(message);
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{}: {message}", self.program);
+        }
+    }
+
+    /// Says something between the updates.
+    pub fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Ends the display.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let took = duration(self.start.elapsed().as_secs_f64());
+        eprintln!("{}: {} trials in {took}", self.program, self.done);
+    }
+
+    fn seconds_left(&self) -> f64 {
+        let (cost, seconds) = self.methods.iter().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.1));
+        let overall = if cost > 0.0 { seconds / cost } else { 1.0 };
+        let left: f64 =
+            self.methods.iter().map(|m| m.2.max(0.0) * if m.0 > 0.0 { m.1 / m.0 } else { overall }).sum();
+        left / self.threads.max(1) as f64
+    }
+}
+
+fn slot(method: MethodName) -> usize {
+    MethodName::ALL.iter().position(|m| *m == method).unwrap_or(0)
+}
+
+/// Seconds as a short phrase: `4.2 s`, `3 min 20 s`, `1 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(0.25), "0.2 s");
+        assert_eq!(duration(59.9), "1 min 0 s");
+        assert_eq!(duration(200.0), "3 min 20 s");
+        assert_eq!(duration(3900.0), "1 h 5 min");
+    }
+}
