@@ -128,7 +128,8 @@ pub(crate) fn descend<T: Scalar>(
         let faces = pass(&y, eps, &mut workspace);
         let found = &workspace.found;
         let (error, phi) = (found.max, found.phi);
-        if error < best.error {
+        let finite = faces.product_is_finite();
+        if error < best.error && finite {
             (best.error, best.cores) = (error, y.clone());
         }
         if let Some(status) = monitor.step(best.error.as_f64()) {
@@ -137,7 +138,7 @@ pub(crate) fn descend<T: Scalar>(
         }
         count += 1;
         t = t_next;
-        let blown_up = !phi.is_finite() || phi > 4.0 * phi_before;
+        let blown_up = !finite || !phi.is_finite() || phi > 4.0 * phi_before;
         if phi > phi_before {
             t = 1.0;
             if phi > 1.02 * phi_before {

@@ -18,6 +18,7 @@ use super::cores::Cores;
 use super::descent::Found;
 use super::monitor::Monitor;
 use super::source::{Source, flatten};
+use crate::matrix::{exponent, max_norm, scaled};
 use crate::svd::{self, Randomized};
 use crate::tensor::train::{RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
 use crate::{LowRank, Result, Scalar, Status};
@@ -88,7 +89,7 @@ pub(crate) fn alternate<T: Scalar>(
             let seed = seed.wrapping_add(monitor.iterations as u64);
             x = project(source, shape, &y, &x, rank, constants.projector, seed)?;
             error = expand(source, &x, &mut y);
-            if error < best.error {
+            if error < best.error && x.interfaces(x.cheapest_cut()).product_is_finite() {
                 (best.error, best.cores) = (error, x.clone());
             }
             hi = best.error.as_f64();
@@ -188,8 +189,9 @@ fn project<T: Scalar>(
             svd::randomized(&y, rank, &parameters)?.into_low_rank()
         }
         Projector::BlockPower => {
-            let x = x.to_low_rank();
-            let u = svd::orthonormal_basis((y * &x.v).as_ref())?; // (m, rank)
+            let v = x.to_low_rank().v;
+            let v = scaled(v.as_ref(), -exponent(T::of(max_norm(v.as_ref()))));
+            let u = svd::orthonormal_basis((y * &v).as_ref())?; // (m, rank)
             let v = y.transpose() * &u; // (n, rank)
             LowRank { u, v }
         }
