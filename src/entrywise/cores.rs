@@ -73,6 +73,12 @@ impl<T: Scalar> Interfaces<T> {
     pub fn q(&self) -> &[T] {
         self.right.last().expect("a cut has two sides")
     }
+    /// Whether P Q' surely has no overflow in it, not even on the way to an entry: NaN cannot
+    /// hide in its residual then.
+    pub fn product_is_finite(&self) -> bool {
+        let sum = |x: &[T]| x.iter().map(|x| x.as_f64().abs()).sum::<f64>();
+        sum(self.p()) * sum(self.q()) <= T::max_value().as_f64() // false for NaN
+    }
 }
 
 impl<T: Scalar> Cores<T> {

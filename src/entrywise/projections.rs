@@ -18,6 +18,7 @@ use super::cores::{Cores, transpose};
 use super::descent::Found;
 use super::monitor::Monitor;
 use super::source::Source;
+use crate::matrix::{exponent, max_norm, scaled};
 use crate::svd::{self, Randomized};
 use crate::tensor::train::{RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
 use crate::{Result, Scalar, Status};
@@ -71,6 +72,12 @@ pub(crate) fn alternate<T: Scalar>(
     let mut error = expand(source, &x, &mut y);
     let mut best = Found { cores: x.clone(), error, status: Status::Converged };
     monitor.started(error.as_f64());
+    if error > floor
+        && let Some(status) = monitor.no_step()
+    {
+        best.status = status;
+        return Ok(best);
+    }
     let (mut lo, mut hi) = (0.0, error.as_f64());
     let mut reference = hi; // the last error that counted as progress
     while hi - lo >= constants.gap * hi && best.error > floor {
@@ -81,7 +88,7 @@ pub(crate) fn alternate<T: Scalar>(
             let seed = seed.wrapping_add(monitor.iterations as u64);
             x = project(source, shape, &y, &x, rank, constants.projector, seed)?;
             error = expand(source, &x, &mut y);
-            if error < best.error {
+            if error < best.error && x.interfaces(x.cheapest_cut()).product_is_finite() {
                 (best.error, best.cores) = (error, x.clone());
             }
             hi = best.error.as_f64();
@@ -224,6 +231,7 @@ fn block_power<T: Scalar>(shape: &[usize], y: MatRef<'_, T>, x: &Cores<T>) -> Re
         let rest = shape[k + 1..].iter().product();
         let c = if k == 0 { y } else { MatRef::from_row_major_slice(&carried, l * n, rest) };
         let v = MatRef::from_row_major_slice(faces.right(k + 1), rest, r);
+        let v = scaled(v, -exponent(T::of(max_norm(v)))); // a basis: its scale does not matter
         let u = svd::orthonormal_basis((c * v).as_ref())?; // (l n, min(l n, r))
         let r = u.ncols();
         let mut next = vec![T::of(0.0); r * rest];

@@ -67,6 +67,7 @@ impl<'a, T: Scalar> Source<'a, T> {
             let cols = b * BLOCK..((b + 1) * BLOCK).min(self.nq);
             let mut tile = Vec::new();
             let mut largest = T::of(0.0);
+            let mut first: Option<(usize, usize)> = None; // column and row of a bad entry
             for i0 in (0..self.np).step_by(BLOCK) {
                 let rows = i0..(i0 + BLOCK).min(self.np);
                 tile.resize(rows.len() * cols.len(), T::of(0.0));
@@ -74,15 +75,26 @@ impl<'a, T: Scalar> Source<'a, T> {
                 for (k, &x) in tile.iter().enumerate() {
                     let size = num_traits::Float::abs(x);
                     if !(size <= T::max_value()) {
-                        let index = vec![rows.start + k % rows.len(), cols.start + k / rows.len()];
-                        return Err(Error::NonFinite { argument, index });
+                        let at = (cols.start + k / rows.len(), rows.start + k % rows.len());
+                        first = Some(first.map_or(at, |first| first.min(at)));
+                        break;
                     }
                     largest = if size > largest { size } else { largest };
                 }
             }
-            Ok(largest)
+            (first, largest)
         });
-        largest.try_reduce(|| T::of(0.0), |a, b| Ok(if a > b { a } else { b }))
+        // The first block of columns with a bad entry holds the first such entry.
+        let found: Vec<_> = largest.collect();
+        match found.iter().find_map(|(first, _)| *first) {
+            Some((j, i)) => Err(Error::NonFinite { argument, index: vec![i, j] }),
+            None => Ok(found.iter().fold(T::of(0.0), |a, &(_, b)| if a > b { a } else { b })),
+        }
+    }
+
+    /// F 2^e, the way up it was given; in place where it is stored and e = 0.
+    pub fn scaled(&self) -> Scaled<'a, T> {
+        Scaled { entries: self.entries, exponent: self.exponent }
     }
 
     /// The columns in place, where that is possible.
@@ -136,5 +148,29 @@ impl<'a, T: Scalar> Source<'a, T> {
             self.tile(0..self.np, cols, block);
         });
         Ok(if self.transposed { flat } else { transpose(&flat, self.nq, self.np) })
+    }
+}
+
+/// A matrix times a power of two.
+pub(crate) struct Scaled<'a, T: Scalar> {
+    entries: &'a dyn Entries<T>,
+    exponent: i32,
+}
+
+impl<T: Scalar> Entries<T> for Scaled<'_, T> {
+    fn nrows(&self) -> usize {
+        self.entries.nrows()
+    }
+    fn ncols(&self) -> usize {
+        self.entries.ncols()
+    }
+    fn tile(&self, rows: Range<usize>, cols: Range<usize>, out: &mut [T]) {
+        self.entries.tile(rows, cols, out);
+        if self.exponent != 0 {
+            out.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, self.exponent));
+        }
+    }
+    fn stored(&self) -> Option<faer::MatRef<'_, T>> {
+        if self.exponent == 0 { self.entries.stored() } else { None }
     }
 }
