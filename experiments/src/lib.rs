@@ -4,7 +4,7 @@
 //! - [`config`]: what to measure (TOML, presets); [`grid`]: its trials.
 //! - [`run`]: runs the trials on all cores; [`journal`]: so that a killed run resumes;
 //!   [`progress`]: what the user sees meanwhile; [`table`]: the CSV.
-//! - [`problem`]: the only module that calls the library's algorithms.
+//! - [`problem`]: the library's algorithms as solvers of trials; [`own`]: on the user's own array.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - [`cli`]: the command line shared by the figure programs.
 
@@ -13,6 +13,7 @@ pub mod config;
 pub mod fit;
 pub mod grid;
 pub mod journal;
+pub mod own;
 pub mod plot;
 pub mod problem;
 pub mod progress;

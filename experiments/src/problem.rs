@@ -13,7 +13,9 @@ use lowrank::matrix::max_norm;
 use lowrank::ndarray::ArrayD;
 use lowrank::svd::{self, Randomized};
 use lowrank::tensor::train::{Truncation, tt_svd};
-use lowrank::{LowRank, TensorTrain};
+use lowrank::{LowRank, Scalar, TensorTrain};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Sizes up to this have their truncated SVD from a dense one, larger ones from a randomized one
@@ -28,7 +30,7 @@ pub fn solve(trial: &Trial) -> Result<Outcome> {
 fn solve_matrix(trial: &Trial) -> Result<Outcome> {
     let f = matrix(trial)?;
     let scale = max_norm(f.as_ref());
-    let lower_bound = lower_bound(&f, trial.rank)? / scale;
+    let lower_bound = once(trial, || Ok(lower_bound(&f, trial.rank)? / scale))?;
     let Some((method, start)) = method(trial) else {
         let clock = Instant::now();
         let x = truncated_svd(&f, trial.rank, trial.seed)?;
@@ -50,7 +52,7 @@ fn solve_matrix(trial: &Trial) -> Result<Outcome> {
 fn solve_tensor(trial: &Trial) -> Result<Outcome> {
     let f = tensor(trial)?;
     let scale = f.iter().fold(0f64, |a, x| a.max(x.abs()));
-    let lower_bound = lower_bound_tensor(&f, trial.rank)? / scale;
+    let lower_bound = once(trial, || Ok(lower_bound_tensor(&f, trial.rank)? / scale))?;
     let Some((method, start)) = method(trial) else {
         let clock = Instant::now();
         let x = tt_svd(f.view(), Truncation::rank(trial.rank))?.train.to_dense()?;
@@ -68,6 +70,19 @@ fn solve_tensor(trial: &Trial) -> Result<Outcome> {
         iterations: x.report.iterations,
         status: x.report.status.name().into(),
     })
+}
+
+/// The lower bound of a trial's matrix or tensor, computed for the first method that meets it.
+fn once(trial: &Trial, bound: impl FnOnce() -> Result<f64>) -> Result<f64> {
+    static KNOWN: LazyLock<Mutex<HashMap<Trial, f64>>> = LazyLock::new(Mutex::default);
+    let problem = Trial { method: MethodName::Svd, ..*trial };
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(&bound) = known().get(&problem) {
+        return Ok(bound);
+    }
+    let bound = bound()?;
+    known().insert(problem, bound);
+    Ok(bound)
 }
 
 /// The outcome of a method without iterations.
@@ -114,7 +129,7 @@ pub fn tensor(trial: &Trial) -> Result<ArrayD<f64>> {
 }
 
 /// The truncated SVD of a matrix.
-pub fn truncated_svd(f: &Mat<f64>, rank: usize, seed: u64) -> Result<LowRank<f64>> {
+pub fn truncated_svd<T: Scalar>(f: &Mat<T>, rank: usize, seed: u64) -> Result<LowRank<T>> {
     let rank = rank.min(f.nrows()).min(f.ncols());
     if f.nrows().min(f.ncols()) <= LARGEST_DENSE_SVD {
         return Ok(svd::dense(f.as_ref())?.truncate(rank).into_low_rank());

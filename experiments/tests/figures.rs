@@ -13,19 +13,17 @@ use std::fs;
 #[test]
 fn every_figure_is_drawn_from_its_csv() {
     let temporary = tempfile::tempdir().unwrap();
-    // To look at the figures: LOWRANK_FIGURES=some/folder cargo test --test figures
-    let folder = std::env::var("LOWRANK_FIGURES").map_or(temporary.path().to_path_buf(), Into::into);
-    fs::create_dir_all(&folder).unwrap();
+    let folder = temporary.path();
     for figure in Figure::ALL {
         let config = Config::preset(figure, Preset::Paper).unwrap();
         let rows: Vec<Row> =
             trials(&config).iter().map(|t| Row::new(figure, t, solver(t).unwrap())).collect();
-        let csv = csv_path(&folder, figure);
+        let csv = csv_path(folder, figure);
         table::write_atomically(&csv, table::to_csv(&rows, true).unwrap().as_bytes()).unwrap();
 
         let read = table::read(figure, &csv).unwrap();
         assert_eq!(read, rows);
-        cli::draw(figure, &read, &folder).unwrap();
+        cli::draw(figure, &read, folder).unwrap();
         let svg = fs::read_to_string(csv.with_extension("svg")).unwrap();
         for label in
             ["relative max-norm error", "f₁ = exp(−‖x − y‖²), symmetric sampling", "5 seeds", "dashed:"]

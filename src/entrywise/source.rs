@@ -1,8 +1,8 @@
 //! The matrix to approximate, as the kernels read it: checked, scaled, column by column.
 
+use super::cores::transpose;
 use crate::matrix::{exponent, largest_finite, scale_by_power_of_two};
 use crate::{Entries, Error, Result, Scalar};
-use faer::Mat;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -110,28 +110,19 @@ impl<'a, T: Scalar> Source<'a, T> {
         }
     }
 
-    /// All of F 2^e, (np, nq).
+    /// Room for a dense copy, np nq zeros.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
-    pub fn to_dense(&self) -> Result<Mat<T>> {
+    pub fn zeros(&self) -> Result<Vec<T>> {
         let bytes = self.np as f64 * self.nq as f64 * size_of::<T>() as f64;
-        if bytes > isize::MAX as f64 {
-            let remedy = "use the method `Descent`, which never stores the matrix";
-            return Err(Error::TooLarge { what: "the dense matrix", bytes, remedy });
+        let mut room = Vec::new();
+        if bytes > isize::MAX as f64 || room.try_reserve_exact(self.np * self.nq).is_err() {
+            let remedy = "use the method `Descent` from a warm start, which never stores F";
+            return Err(Error::TooLarge { what: "a dense copy of F", bytes, remedy });
         }
-        let mut out = Mat::zeros(self.np, self.nq);
-        out.par_col_chunks_mut(64).enumerate().for_each(|(b, mut block)| {
-            let cols = 64 * b..64 * b + block.ncols();
-            let mut tile = vec![T::of(0.0); self.np * cols.len()];
-            self.tile(0..self.np, cols, &mut tile);
-            for (j, column) in tile.chunks_exact(self.np.max(1)).enumerate() {
-                for (i, &x) in column.iter().enumerate() {
-                    block[(i, j)] = x;
-                }
-            }
-        });
-        Ok(out)
+        room.resize(self.np * self.nq, T::of(0.0));
+        Ok(room)
     }
 
     /// All of F 2^e as `entries` has it, row by row.
@@ -139,18 +130,11 @@ impl<'a, T: Scalar> Source<'a, T> {
     /// # Errors
     /// [`Error::TooLarge`].
     pub fn row_major(&self) -> Result<Vec<T>> {
-        Ok(flatten(&self.to_dense()?, self.transposed))
+        let mut flat = self.zeros()?;
+        flat.par_chunks_mut(64 * self.np.max(1)).enumerate().for_each(|(b, block)| {
+            let cols = 64 * b..64 * b + block.len() / self.np;
+            self.tile(0..self.np, cols, block);
+        });
+        Ok(if self.transposed { flat } else { transpose(&flat, self.nq, self.np) })
     }
-}
-
-/// The entries of a matrix row by row, or of its transpose.
-pub(crate) fn flatten<T: Scalar>(a: &Mat<T>, transposed: bool) -> Vec<T> {
-    let (m, n) = a.shape();
-    let mut flat = Vec::with_capacity(m * n);
-    if transposed {
-        (0..n).for_each(|j| flat.extend_from_slice(a.col_as_slice(j)));
-    } else {
-        (0..m).for_each(|i| flat.extend((0..n).map(|j| a[(i, j)])));
-    }
-    flat
 }

@@ -133,19 +133,21 @@ pub fn text_width(text: &str, size: f64) -> f64 {
         .map_or(0.6 * size * text.chars().count() as f64, |b| f64::from(b.0) / f64::from(DETAIL))
 }
 
-/// Breaks a text into lines of at most this width.
+/// Breaks a text into lines of at most this width, and at its line ends.
 pub fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let longer = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
-        if !line.is_empty() && text_width(&longer, size) > width {
-            lines.push(std::mem::replace(&mut line, word.to_string()));
-        } else {
-            line = longer;
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let longer = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
+            if !line.is_empty() && text_width(&longer, size) > width {
+                lines.push(std::mem::replace(&mut line, word.to_string()));
+            } else {
+                line = longer;
+            }
         }
+        lines.push(line);
     }
-    lines.extend((!line.is_empty()).then_some(line));
     lines
 }
 

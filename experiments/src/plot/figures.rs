@@ -62,7 +62,7 @@ fn panel(figure: Figure, series: &Series) -> Panel {
         match figure.axis() {
             Axis::Dimension => format!("dashed: constant; fitted there: m^β with β = {list}"),
             Axis::Size => format!("dashed: c log(n − r)^p with p = {list}"),
-            Axis::Rank => format!("dashed: c r^(−1/2) (n − r)^α with α = {list}"),
+            Axis::Rank => format!("dashed: c (n − r)^α / √r with α = {list}"),
         }
     });
     Panel {
@@ -139,7 +139,7 @@ fn key(figure: Figure, series: &[Series]) -> Vec<KeyEntry> {
     let rate = match figure.axis() {
         Axis::Dimension => "constant in m: mean of the upper half",
         Axis::Size => "fitted c log(n − r)^p",
-        Axis::Rank => "fitted c r^(−1/2) (n − r)^α",
+        Axis::Rank => "fitted c (n − r)^α / √r",
     };
     out.push(KeyEntry { style: RATE, shaded: false, text: rate.to_string() });
     if series.iter().any(|s| !s.lower_bound.is_empty()) {
@@ -187,10 +187,10 @@ pub fn caption(figure: Figure, rows: &[Row]) -> Result<String> {
         ""
     };
     Ok(format!(
-        "Relative errors |F − X|max / |F|max of {}; points uniform in the unit ball of ℝᵐ.{sampling} Lines: \
+        "Relative errors ‖F − X‖ₘₐₓ / ‖F‖ₘₐₓ of {}; points uniform in the unit ball of ℝᵐ.{sampling} Lines: \
          medians of {seeds}; shaded: smallest to largest; 64-bit floating point. Alternating projections \
          follow the published rules of binary search from random factors; the descent starts from the \
-         truncated SVD (TT-SVD). Rates are least-squares fits to the medians.{failed} Made by: {}",
+         truncated SVD (TT-SVD). Rates are least-squares fits to the medians.{failed}\nMade by: {}",
         sizes.join("; "),
         command(figure, &trials)
     ))
