@@ -425,7 +425,7 @@ fn errors_scale() {
             }
             for (m, n, rank) in [(16, 10, 3), (40, 60, 4)] {
                 let f = (family.make)(m, n, seed);
-                for (name, method) in &methods()[..3] {
+                for (name, method) in &methods()[..2] {
                     let case = format!("{} {} {m}x{n} rank {rank} seed {seed} {name}", T::NAME, family.name);
                     let whole = run(f.as_ref(), rank, with(method), &case);
                     for &e in exponents::<T>() {
@@ -723,6 +723,9 @@ fn any_finite_start_is_survived() {
                     let v = scaled(gaussian::<T>(n, rank, 1, "right").as_ref(), right);
                     let start = Start::Warm(LowRank { u, v });
                     let x = run(f.as_ref(), rank, Parameters { start, ..with(&method) }, &case);
+                    if what == "zero" {
+                        assert_eq!((x.report.error, x.report.status), (0.0, Status::Converged), "{case}");
+                    }
                     if what == "random" && name == "descent" && (left, right) == (0, 0) {
                         assert!(x.report.error < 0.8 * x.start_error, "{case}: {:?}", x.report);
                     }
@@ -763,12 +766,12 @@ fn bits_do_not_depend_on_threads() {
         let tensor = random_tensor::<T>(&[7, 6, 5, 8], 9);
         for (name, method) in methods() {
             let go = || {
-                let parameters = || Parameters { max_iterations: 60, ..with(&method) };
+                let parameters = || Parameters { max_iterations: 25, ..with(&method) };
                 let a = approximate(&matrix, 9, parameters()).unwrap();
                 let b = approximate(&stored.transpose(), 9, parameters()).unwrap();
                 let random = Parameters { start: Start::Random, seed: 4, ..parameters() };
                 let c = approximate(&stored, 9, random).unwrap();
-                let parameters = || Parameters { max_iterations: 60, ..with(&method) };
+                let parameters = || Parameters { max_iterations: 25, ..with(&method) };
                 let d = approximate_tensor(&generated, 5, parameters()).unwrap();
                 let e = approximate_tensor(&tensor, 3, parameters()).unwrap();
                 let matrices: Vec<_> =

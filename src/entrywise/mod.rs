@@ -244,6 +244,13 @@ fn search<T: Scalar>(
         monitor.started(max_norm.as_f64());
         return Ok(Found { cores: start, error: max_norm, status: Status::Converged });
     }
+    if !(max_norm > T::of(0.0)) {
+        // No search: zero is best.
+        let mut zero = start;
+        zero.data.iter_mut().for_each(|core| core.fill(T::of(0.0)));
+        monitor.started(0.0);
+        return Ok(Found { cores: zero, error: max_norm, status: Status::Converged });
+    }
     let cut = start.cheapest_cut();
     if !start.interfaces(cut).product_is_finite() {
         let value = "(factors)".into();

@@ -96,6 +96,9 @@ pub(crate) fn alternate<T: Scalar>(
                 best.status = status;
                 return Ok(best);
             }
+            if best.error <= floor {
+                break;
+            }
             let error = error.as_f64();
             if error <= (1.0 - constants.progress) * reference {
                 reference = error;
