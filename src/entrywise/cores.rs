@@ -10,6 +10,7 @@ use crate::{LowRank, Result, Scalar, TensorTrain};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use ndarray::Array3;
+use rayon::prelude::*;
 
 /// A chain of cores.
 #[derive(Clone, Debug)]
@@ -20,27 +21,40 @@ pub(crate) struct Cores<T> {
 
 /// `c` (m, n) = `a` (m, k) `b` (k, n), all row-major.
 fn product<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
-    let mut c = vec![T::of(0.0); m * n];
-    let a = MatRef::from_row_major_slice(a, m, k);
-    let b = MatRef::from_row_major_slice(b, k, n);
-    matmul(MatMut::from_row_major_slice_mut(&mut c, m, n), Accum::Replace, a, b, T::of(1.0), Par::Seq);
-    c
+    multiply(MatRef::from_row_major_slice(a, m, k), MatRef::from_row_major_slice(b, k, n))
 }
 
 /// `c` (m, n) = `a`' `b` for `a` (k, m), `b` (k, n), all row-major.
 fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
+    multiply(MatRef::from_row_major_slice(a, k, m).transpose(), MatRef::from_row_major_slice(b, k, n))
+}
+
+/// The product, row-major; its rows are cut into pieces by the shape alone, so that any number
+/// of threads gives the same bits.
+fn multiply<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
+    let (m, n) = (a.nrows(), b.ncols());
     let mut c = vec![T::of(0.0); m * n];
-    let a = MatRef::from_row_major_slice(a, k, m).transpose();
-    let b = MatRef::from_row_major_slice(b, k, n);
-    matmul(MatMut::from_row_major_slice_mut(&mut c, m, n), Accum::Replace, a, b, T::of(1.0), Par::Seq);
+    let rows = m.div_ceil(8).max(64);
+    c.par_chunks_mut((rows * n).max(1)).enumerate().for_each(|(piece, c)| {
+        let a = a.subrows(piece * rows, c.len() / n);
+        let c = MatMut::from_row_major_slice_mut(c, a.nrows(), n);
+        matmul(c, Accum::Replace, a, b, T::of(1.0), Par::Seq);
+    });
     c
 }
 
 /// The transpose (n, m) of `a` (m, n), row-major.
 pub(crate) fn transpose<T: Scalar>(a: &[T], m: usize, n: usize) -> Vec<T> {
-    let mut out = Vec::with_capacity(a.len());
-    for j in 0..n {
-        out.extend((0..m).map(|i| a[i * n + j]));
+    const BLOCK: usize = 32; // of both: lines are then read and written whole
+    let mut out = vec![T::of(0.0); a.len()];
+    for j0 in (0..n).step_by(BLOCK) {
+        for i0 in (0..m).step_by(BLOCK) {
+            for j in j0..(j0 + BLOCK).min(n) {
+                for i in i0..(i0 + BLOCK).min(m) {
+                    out[j * m + i] = a[i * n + j];
+                }
+            }
+        }
     }
     out
 }
@@ -51,6 +65,10 @@ pub(crate) fn cheapest_cut(shape: &[usize]) -> usize {
     let cost = |k: usize| rows(&shape[..k]) + rows(&shape[k..]);
     (1..shape.len()).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
+
+/// For every core, the inverse Gram matrices of the interfaces left and right of it, where it
+/// has any.
+pub(crate) type InverseGrams<T> = Vec<(Option<Vec<T>>, Option<Vec<T>>)>;
 
 /// The interfaces of a chain cut at a bond, and those further out that lead to them.
 pub(crate) struct Interfaces<T> {
@@ -174,15 +192,14 @@ impl<T: Scalar> Cores<T> {
     }
 
     /// Gradients of the cores from those of the interfaces, `p` and `q`, at bond `cut`, each
-    /// multiplied by the (regularised) inverses of the Gram matrices of its own interfaces;
-    /// `None` if those cannot be inverted.
+    /// multiplied by the inverse Gram matrices of its own interfaces.
     pub fn preconditioned_gradients(
         &self,
         faces: &Interfaces<T>,
         cut: usize,
-        p: &[T],
-        q: &[T],
-    ) -> Option<Vec<Vec<T>>> {
+        (p, q): (&[T], &[T]),
+        inverses: &InverseGrams<T>,
+    ) -> Vec<Vec<T>> {
         let d = self.shapes.len();
         let mut gradients = vec![Vec::new(); d];
         let mut g = p.to_vec(); // (n_1 ... n_k, r_k)
@@ -210,7 +227,6 @@ impl<T: Scalar> Cores<T> {
             gradients[k] = product(&gt, after, l * n, rows, r);
             g = product_at_b(&gt, &self.data[k], rows, l * n, r);
         }
-        let inverses = self.inverse_grams(faces, cut)?;
         for (k, g) in gradients.iter_mut().enumerate() {
             let (l, n, r) = self.shapes[k];
             if let Some(right) = &inverses[k].1 {
@@ -220,16 +236,12 @@ impl<T: Scalar> Cores<T> {
                 *g = product(left, g, l, l, n * r);
             }
         }
-        Some(gradients)
+        gradients
     }
 
-    /// For every core, the inverse Gram matrices of the interfaces left and right of it.
-    #[allow(clippy::type_complexity)]
-    fn inverse_grams(
-        &self,
-        faces: &Interfaces<T>,
-        cut: usize,
-    ) -> Option<Vec<(Option<Vec<T>>, Option<Vec<T>>)>> {
+    /// The (regularised) inverse Gram matrices of all interfaces; `None` if one cannot be
+    /// inverted.
+    pub fn inverse_grams(&self, faces: &Interfaces<T>, cut: usize) -> Option<InverseGrams<T>> {
         let d = self.shapes.len();
         let gram = |x: &[T], r: usize| product_at_b(x, x, r, x.len() / r.max(1), r);
         // Gram matrices of the left interface of each core, then of the right one.

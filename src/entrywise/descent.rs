@@ -21,6 +21,9 @@ use super::pass::{Workspace, residual};
 use super::source::Source;
 use crate::{Error, Result, Scalar, Status};
 
+/// The Gram matrices, which change slowly, are inverted anew after so many steps.
+const REFRESH: usize = 5;
+
 /// Constants of the descent.
 #[derive(Debug, Clone)]
 pub struct Descent {
@@ -116,6 +119,7 @@ pub(crate) fn descend<T: Scalar>(
         return best;
     }
 
+    let mut inverses = None;
     let (mut x, mut previous) = (start.clone(), start);
     let (mut t, mut step, mut depth) = (1.0f64, constants.step, constants.depth);
     let level = |best: T, depth: f64| best * T::of(1.0 - depth);
@@ -150,9 +154,12 @@ pub(crate) fn descend<T: Scalar>(
         let gradients = if blown_up {
             None
         } else {
-            let (p, q) = (&found.p, &found.q);
-            let (p, q) = if source.transposed { (q, p) } else { (p, q) };
-            y.preconditioned_gradients(&faces, cut, p, q)
+            if monitor.iterations % REFRESH == 1 || inverses.is_none() {
+                inverses = y.inverse_grams(&faces, cut);
+            }
+            let pq: (&[T], &[T]) =
+                if source.transposed { (&found.q, &found.p) } else { (&found.p, &found.q) };
+            inverses.as_ref().map(|inverses| y.preconditioned_gradients(&faces, cut, pq, inverses))
         };
         phi_before = phi;
         match gradients {
@@ -164,6 +171,7 @@ pub(crate) fn descend<T: Scalar>(
                 previous = std::mem::replace(&mut x, next);
             }
             None => {
+                inverses = None;
                 step = (0.5 * step).max(0.3);
                 x = best.cores.clone();
                 previous = x.clone();
