@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn large_configurations_are_valid() {
+        for (figure, name) in Figure::ALL.into_iter().zip(["dimension", "size", "rank"]) {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
+            Config::read(figure, &folder.join(format!("varying_{name}_large.toml"))).unwrap();
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_named() {
         assert!(error(&GOOD.replace("seeds", "sedes")).contains("sedes"));
         assert!(error(&format!("{GOOD}rnak = [3]\n")).contains("rnak"));

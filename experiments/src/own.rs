@@ -225,6 +225,7 @@ fn sheet(title: &str, found: &Found, svd: &str, search: &str, options: &Options)
         title: format!("{search}: {} after {} s", number(found.error, 3), number(found.report.seconds, 2)),
         notes: Vec::new(),
         x_label: "seconds".to_string(),
+        x_ticks: Vec::new(),
         y_label: "relative max-norm error".to_string(),
         curves,
     };
