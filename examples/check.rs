@@ -73,7 +73,10 @@ fn main() {
                 &f,
                 r,
                 Parameters {
-                    method: Method::AlternatingProjections(Default::default()),
+                    method: Method::AlternatingProjections(AlternatingProjections {
+                        projector: Projector::BlockPower,
+                        ..Default::default()
+                    }),
                     start: Start::Random,
                     lower_bound: false,
                     ..Default::default()

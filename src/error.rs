@@ -1,10 +1,20 @@
 //! The one error type of the crate: what was wrong, with the numbers, and what to do about it.
+//!
+//! ```
+//! use lowrank::{Error, faer::Mat, svd};
+//!
+//! let mut a = Mat::<f64>::identity(3, 3);
+//! a[(2, 1)] = f64::NAN;
+//! let error = svd::dense(a.as_ref()).unwrap_err();
+//! assert!(matches!(&error, Error::NonFinite { index, .. } if index == &[2, 1]));
+//! assert!(error.to_string().starts_with("`a` has a non-finite entry at [2, 1]"));
+//! ```
 
 use std::path::PathBuf;
 
 /// Why a function could not give a usable answer.
 ///
-/// An iteration that stopped early is not an error: see [`crate::Status`].
+/// An iteration that stopped early is not an error: see [`crate::Status`]. Variants may be added.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

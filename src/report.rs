@@ -1,4 +1,19 @@
 //! What every iterative algorithm tells about its run.
+//!
+//! A [`Report`] comes with the factors it speaks of and prints itself as a sentence. That a search
+//! ended at a limit is a [`Status`] and no [`Error`](crate::Error): the factors are usable.
+//!
+//! ```
+//! use lowrank::entrywise::{Parameters, approximate};
+//! use lowrank::{Status, faer::Mat};
+//!
+//! let f = Mat::<f64>::identity(40, 40);
+//! let x = approximate(&f, 5, Parameters { max_iterations: 10, ..Default::default() })?;
+//! assert_eq!(x.report.status, Status::IterationLimit);
+//! assert!(x.report.error <= x.start_error); // the best factors seen
+//! assert!(x.report.to_string().starts_with("iteration-limit after 10 iterations"));
+//! # Ok::<(), lowrank::Error>(())
+//! ```
 
 use std::fmt;
 
@@ -7,9 +22,9 @@ use std::fmt;
 pub enum Status {
     /// The algorithm's own stopping test holds.
     Converged,
-    /// The limit of iterations was reached first.
+    /// The limit of iterations was reached first: a larger one may lower the error.
     IterationLimit,
-    /// The limit of time was reached first.
+    /// The limit of time was reached first: the result depends on the machine's speed.
     TimeLimit,
     /// Rounding errors or the landscape stopped all progress before the test held.
     Stagnated,
@@ -59,7 +74,7 @@ pub struct Report {
     pub iterations: usize,
     /// Error of the returned factors (in the algorithm's norm, absolute).
     pub error: f64,
-    /// The best error so far at each improvement, oldest first.
+    /// The best error so far at each improvement, oldest first; the first entry is the start.
     pub history: Vec<Progress>,
     /// Wall-clock seconds of the whole call.
     pub seconds: f64,

@@ -22,6 +22,10 @@ pub trait Vectors: Copy + 'static {
     fn v_abs<S: Simd>(simd: S, a: Self::V<S>) -> Self::V<S>;
     /// The larger of two, lane by lane.
     fn v_max<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// The smaller of two, lane by lane.
+    fn v_min<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// The sum of the lanes.
+    fn v_reduce_sum<S: Simd>(simd: S, a: Self::V<S>) -> Self;
     /// The largest lane.
     fn v_reduce_max<S: Simd>(simd: S, a: Self::V<S>) -> Self;
     /// The lanes in which a > b, as bits.
@@ -44,7 +48,7 @@ fn mask_bits<M: bytemuck::NoUninit>(mask: &M, lanes: usize) -> u32 {
 
 macro_rules! vectors {
     ($t:ty, $v:ident, $as:ident, $as_mut:ident, $splat:ident, $fma:ident, $sub:ident, $abs:ident,
-     $max:ident, $rmax:ident, $gt:ident) => {
+     $max:ident, $min:ident, $rsum:ident, $rmax:ident, $gt:ident) => {
         impl Vectors for $t {
             type V<S: Simd> = S::$v;
             #[inline(always)]
@@ -76,6 +80,14 @@ macro_rules! vectors {
                 simd.$max(a, b)
             }
             #[inline(always)]
+            fn v_min<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S> {
+                simd.$min(a, b)
+            }
+            #[inline(always)]
+            fn v_reduce_sum<S: Simd>(simd: S, a: Self::V<S>) -> Self {
+                simd.$rsum(a)
+            }
+            #[inline(always)]
             fn v_reduce_max<S: Simd>(simd: S, a: Self::V<S>) -> Self {
                 simd.$rmax(a)
             }
@@ -101,6 +113,8 @@ vectors!(
     sub_f32s,
     abs_f32s,
     max_f32s,
+    min_f32s,
+    reduce_sum_f32s,
     reduce_max_f32s,
     greater_than_f32s
 );
@@ -114,6 +128,8 @@ vectors!(
     sub_f64s,
     abs_f64s,
     max_f64s,
+    min_f64s,
+    reduce_sum_f64s,
     reduce_max_f64s,
     greater_than_f64s
 );

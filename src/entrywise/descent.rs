@@ -109,6 +109,12 @@ pub(crate) fn descend<T: Scalar>(
     pass(&start, T::infinity(), &mut workspace);
     let mut best = Found { cores: start.clone(), error: workspace.found.max, status: Status::Converged };
     monitor.started(best.error.as_f64());
+    if best.error > floor
+        && let Some(status) = monitor.no_step()
+    {
+        best.status = status;
+        return best;
+    }
 
     let (mut x, mut previous) = (start.clone(), start);
     let (mut t, mut step, mut depth) = (1.0f64, constants.step, constants.depth);
@@ -122,7 +128,8 @@ pub(crate) fn descend<T: Scalar>(
         let faces = pass(&y, eps, &mut workspace);
         let found = &workspace.found;
         let (error, phi) = (found.max, found.phi);
-        if error < best.error {
+        let finite = faces.product_is_finite();
+        if error < best.error && finite {
             (best.error, best.cores) = (error, y.clone());
         }
         if let Some(status) = monitor.step(best.error.as_f64()) {
@@ -131,7 +138,7 @@ pub(crate) fn descend<T: Scalar>(
         }
         count += 1;
         t = t_next;
-        let blown_up = !phi.is_finite() || phi > 4.0 * phi_before;
+        let blown_up = !finite || !phi.is_finite() || phi > 4.0 * phi_before;
         if phi > phi_before {
             t = 1.0;
             if phi > 1.02 * phi_before {

@@ -72,7 +72,8 @@ pub enum Start<X> {
     /// Truncated SVD, TT-SVD (the default).
     #[default]
     Svd,
-    /// Gaussian factors divided by sqrt(r), for the reproduction of published numbers.
+    /// Gaussian factors divided by sqrt(r), for the reproduction of published numbers (times the
+    /// power of two by which an F of extreme size is scaled).
     Random,
     /// Given factors, of rank at most the one asked.
     Warm(X),
@@ -162,12 +163,16 @@ pub fn approximate<T: Scalar>(
     let start = match start {
         Start::Svd => {
             let parameters = svd::Randomized { seed, ..Default::default() };
-            svd::randomized(f, rank, &parameters)?.into_low_rank()
+            let x = svd::randomized(&source.scaled(), rank, &parameters)?.into_low_rank();
+            Cores::from_low_rank(&x)
         }
-        Start::Random => random_factors(m, n, rank, seed),
-        Start::Warm(x) => warm_factors(x, m, n, rank)?,
+        Start::Random => Cores::from_low_rank(&random_factors(m, n, rank, seed)),
+        Start::Warm(x) => {
+            let mut start = Cores::from_low_rank(&warm_factors(x, m, n, rank)?);
+            start.scale_by_power_of_two(source.exponent);
+            start
+        }
     };
-    let start = Cores::from_low_rank(&start);
     let found = search(&source, &[m, n], start, &method, seed, &mut monitor)?;
     let lower = if lower_bound { lower_bound::of_matrix(&source, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
@@ -200,38 +205,57 @@ pub fn approximate_tensor<T: Scalar>(
         let remedy = "ask for a rank of at least 1";
         return Err(Error::Parameter { name: "rank", value: "0".into(), remedy });
     }
-    let limits = largest_ranks(&shape);
-    let ranks: Vec<usize> = limits.iter().map(|&r| r.min(rank)).collect();
+    let limits = largest_ranks(&shape); // 0 for empty tensors, whose trains have rank 1
+    let ranks: Vec<usize> = limits.iter().map(|&r| r.min(rank).max(1)).collect();
     let cut = cores::cheapest_cut(&shape);
     let unfolding = f.unfolding(cut)?;
     let source = Source::new("f", &*unfolding).map_err(|e| in_tensor(e, &shape, cut))?;
     let start = match start {
-        Start::Svd => tensor_start(f, &source, &shape, rank, seed)?,
-        Start::Random => TensorTrain::random(&shape, &ranks, seed)?,
-        Start::Warm(x) => warm_train(x, &shape, rank)?,
+        Start::Svd => {
+            let mut start = Cores::from_train(&tensor_start(f, &source, &shape, rank, seed)?);
+            start.scale_by_power_of_two(source.exponent);
+            start
+        }
+        Start::Random => Cores::from_train(&TensorTrain::random(&shape, &ranks, seed)?),
+        Start::Warm(x) => {
+            let mut start = Cores::from_train(&warm_train(x, &shape, rank)?);
+            start.scale_by_power_of_two(source.exponent);
+            start
+        }
     };
-    let start = Cores::from_train(&start);
     let found = search(&source, &shape, start, &method, seed, &mut monitor)?;
     let lower = if lower_bound { lower_bound_tensor(f, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
     Ok(result(cores.to_train()?))
 }
 
-/// The search itself, on the scaled source.
+/// The search itself, on the scaled source, from factors of the scaled F.
 fn search<T: Scalar>(
     source: &Source<'_, T>,
     shape: &[usize],
-    mut start: Cores<T>,
+    start: Cores<T>,
     method: &Method,
     seed: u64,
     monitor: &mut Monitor<'_>,
 ) -> Result<Found<T>> {
-    start.scale_by_power_of_two(source.exponent);
     let max_norm = crate::matrix::scale_by_power_of_two(source.max_norm, source.exponent);
     monitor.exponent = source.exponent;
     if start.is_empty() {
         monitor.started(max_norm.as_f64());
         return Ok(Found { cores: start, error: max_norm, status: Status::Converged });
+    }
+    if !(max_norm > T::of(0.0)) {
+        // No search: zero is best.
+        let mut zero = start;
+        zero.data.iter_mut().for_each(|core| core.fill(T::of(0.0)));
+        monitor.started(0.0);
+        return Ok(Found { cores: zero, error: max_norm, status: Status::Converged });
+    }
+    let cut = start.cheapest_cut();
+    if !start.interfaces(cut).product_is_finite() {
+        let value = "(factors)".into();
+        let remedy = "their product overflows: give smaller factors";
+        return Err(Error::Parameter { name: "start", value, remedy });
     }
     // An error of a few roundings of the largest entry is no error.
     let floor = max_norm * T::of(4.0 * T::EPS);

@@ -49,6 +49,11 @@ impl<'a> Monitor<'a> {
         self.history.push(Progress { iteration: 0, seconds: self.seconds(), error: self.unscaled(error) });
     }
 
+    /// Why to stop before the first step, if so.
+    pub fn no_step(&self) -> Option<Status> {
+        (self.max_iterations == 0).then_some(Status::IterationLimit)
+    }
+
     /// Counts one step with the best error so far; why to stop, if so.
     pub fn step(&mut self, best: f64) -> Option<Status> {
         self.iterations += 1;

@@ -4,15 +4,17 @@
 //! Problem: for factors P (np, r), Q (nq, r) and a level eps, find max |R|, the hinge
 //! phi = sum (|R| - eps)_+^2 and both products S Q and S' P of the clipped residual
 //! S = R - clip(R, -eps, eps).
-//! Method: F is read (or generated) by tiles; a register kernel forms 2 registers x 8 columns
+//! Method: F is read (or generated) by tiles; a register kernel forms 3 registers x 8 columns
 //! of R at a time and compares them with eps; the entries over the level, a few percent, are
-//! scattered at once into both products.
+//! scattered at once into both products. Where they are more, tiles of S are multiplied densely.
 //! Cost: 2 np nq r + 4 nnz(S) r flops, one read of F, workspace 8 to 16 copies of P.
 //! Guarantee: the sums are taken in an order that depends on the shape only: any number of
 //! threads gives the same bits.
 
 use super::source::Source;
 use crate::Scalar;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -20,9 +22,12 @@ use std::ops::Range;
 /// Columns of the register tile.
 const NR: usize = 8;
 /// Registers per column of the register tile.
-const MR: usize = 2;
-/// Rows and columns of a tile of F.
-const TILE_ROWS: usize = 256;
+const MR: usize = 3;
+/// Share of entries over the level from which on S is multiplied as a dense matrix (measured: a
+/// scattered entry costs about 7 dense ones).
+const DENSE: f64 = 0.15;
+/// Rows and columns of a tile of F; the rows are a multiple of MR registers of any machine.
+const TILE_ROWS: usize = 240;
 const TILE_COLS: usize = 128;
 
 /// What one pass found.
@@ -45,7 +50,7 @@ pub(crate) struct Residual<T> {
 pub(crate) struct Workspace<T> {
     p: Packed<T>,
     q: Packed<T>,
-    parts: Vec<Residual<T>>,
+    parts: Vec<Part<T>>,
     /// What the last pass found.
     pub found: Residual<T>,
 }
@@ -65,14 +70,16 @@ pub(crate) fn residual<T: Scalar>(
     let Workspace { p: packed_p, q: packed_q, parts, found } = workspace;
     packed_p.pack(p, np, r, MR * lanes, stride);
     packed_q.pack(q, nq, r, NR, stride);
+    // Judged by the last pass: S changes little from one to the next.
+    let dense = found.nnz as f64 > DENSE * np as f64 * nq as f64;
     let panels = nq.div_ceil(NR);
     let chunks = if nq < 2048 { 8 } else { 16 }.min(panels.max(1));
-    parts.resize_with(chunks, Residual::default);
+    parts.resize_with(chunks, Part::default);
     parts.par_iter_mut().enumerate().for_each(|(c, part)| {
         let cols = c * panels / chunks * NR..((c + 1) * panels / chunks * NR).min(nq);
-        clear(&mut part.p, np * stride);
-        clear(&mut part.q, cols.len() * stride);
-        Arch::new().dispatch(Chunk { source, p: packed_p, q: packed_q, r, stride, eps, cols, part });
+        part.p.clear(np * stride);
+        part.q.clear(cols.len() * stride);
+        Arch::new().dispatch(Chunk { source, p: packed_p, q: packed_q, r, stride, eps, dense, cols, part });
     });
     *found = Residual {
         max: parts.iter().fold(T::of(0.0), |a, x| if x.max > a { x.max } else { a }),
@@ -81,7 +88,8 @@ pub(crate) fn residual<T: Scalar>(
         p: std::mem::take(&mut found.p),
         q: std::mem::take(&mut found.q),
     };
-    clear(&mut found.p, np * r);
+    found.p.clear();
+    found.p.resize(np * r, T::of(0.0));
     found.p.par_chunks_mut(64 * r.max(1)).enumerate().for_each(|(b, out)| {
         for part in parts.iter() {
             for (i, row) in out.chunks_exact_mut(r).enumerate() {
@@ -100,9 +108,50 @@ pub(crate) fn residual<T: Scalar>(
     }
 }
 
-fn clear<T: Scalar>(x: &mut Vec<T>, len: usize) {
-    x.clear();
-    x.resize(len, T::of(0.0));
+/// Numbers that start on a cache line: registers loaded from them never straddle two.
+#[derive(Default)]
+struct Aligned<T> {
+    data: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Scalar> Aligned<T> {
+    /// Becomes `len` zeros.
+    fn clear(&mut self, len: usize) {
+        let spare = 64 / size_of::<T>();
+        self.data.clear();
+        self.data.resize(len + spare, T::of(0.0));
+        self.start = self.data.as_ptr().align_offset(64).min(spare);
+        self.len = len;
+    }
+}
+
+impl<T> std::ops::Deref for Aligned<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..self.start + self.len]
+    }
+}
+
+impl<T> std::ops::DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+}
+
+/// One register tile of R.
+#[repr(align(64))]
+struct Tile<T>([T; NR * MR * 16]);
+
+/// What one chunk of columns found, rows padded to whole registers.
+#[derive(Default)]
+struct Part<T> {
+    max: T,
+    phi: f64,
+    nnz: usize,
+    p: Aligned<T>,
+    q: Aligned<T>,
 }
 
 /// How many scalars a register of this machine holds.
@@ -120,15 +169,15 @@ impl<T: Scalar> WithSimd for Lanes<T> {
 #[derive(Default)]
 struct Packed<T> {
     /// Panels of `width` rows: entry (i, k) of panel b at [b r width + k width + i].
-    panels: Vec<T>,
+    panels: Aligned<T>,
     /// Rows padded to a whole number of registers.
-    rows: Vec<T>,
+    rows: Aligned<T>,
 }
 
 impl<T: Scalar> Packed<T> {
     fn pack(&mut self, x: &[T], n: usize, r: usize, width: usize, stride: usize) {
-        clear(&mut self.panels, n.div_ceil(width) * width * r);
-        clear(&mut self.rows, n * stride);
+        self.panels.clear(n.div_ceil(width) * width * r);
+        self.rows.clear(n * stride);
         for (i, row) in x.chunks_exact(r).enumerate() {
             self.rows[i * stride..i * stride + r].copy_from_slice(row);
             let panel = &mut self.panels[i / width * width * r..];
@@ -139,6 +188,7 @@ impl<T: Scalar> Packed<T> {
     }
 }
 
+/// One chunk of columns of the pass.
 struct Chunk<'a, T: Scalar> {
     source: &'a Source<'a, T>,
     p: &'a Packed<T>,
@@ -146,90 +196,156 @@ struct Chunk<'a, T: Scalar> {
     r: usize,
     stride: usize,
     eps: T,
+    /// Whether S is multiplied as a dense matrix.
+    dense: bool,
     cols: Range<usize>,
-    part: &'a mut Residual<T>,
+    part: &'a mut Part<T>,
 }
 
 impl<T: Scalar> WithSimd for Chunk<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { source, p, q, r, stride, eps, cols, part } = self;
-        (part.phi, part.nnz) = (0.0, 0);
-        let zero = T::of(0.0);
-        let lanes = size_of::<T::V<S>>() / size_of::<T>();
-        let width = MR * lanes;
-        let mut buffer = Vec::new();
-        let mut pad = vec![zero; width];
-        // The residual of one register tile and, bit by bit, which of its entries exceed the level.
-        let mut tile = [zero; NR * MR * 16];
-        let level = T::v_splat(simd, eps);
-        let mut largest = T::v_splat(simd, zero);
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        (self.part.phi, self.part.nnz) = (0.0, 0);
+        let mut f_tile = Vec::new();
+        let mut s_tile = Vec::new();
+        let mut largest = T::v_splat(simd, T::of(0.0));
+        let (source, cols) = (self.source, self.cols.clone());
         for j0 in cols.clone().step_by(TILE_COLS) {
-            let tile_cols = j0..(j0 + TILE_COLS).min(cols.end);
+            let cols = j0..(j0 + TILE_COLS).min(cols.end);
             for i0 in (0..source.np).step_by(TILE_ROWS) {
-                let tile_rows = i0..(i0 + TILE_ROWS).min(source.np);
-                let height = tile_rows.len();
+                let rows = i0..(i0 + TILE_ROWS).min(source.np);
+                let height = rows.len();
                 if source.columns().is_none() {
-                    buffer.resize(height * tile_cols.len(), zero);
-                    source.tile(tile_rows.clone(), tile_cols.clone(), &mut buffer);
+                    f_tile.resize(height * cols.len(), T::of(0.0));
+                    source.tile(rows.clone(), cols.clone(), &mut f_tile);
                 }
-                let column = |j: usize| match source.columns() {
-                    Some(columns) => &columns[j][tile_rows.clone()],
-                    None => &buffer[(j - tile_cols.start) * height..][..height],
+                let f = |j: usize| match source.columns() {
+                    Some(columns) => &columns[j][rows.clone()],
+                    None => &f_tile[(j - j0) * height..][..height],
                 };
-                for j in tile_cols.clone().step_by(NR) {
-                    let n_cols = (j + NR).min(tile_cols.end) - j;
-                    let q_panel = &q.panels[j / NR * NR * r..][..NR * r];
-                    for i in tile_rows.clone().step_by(width) {
-                        let n_rows = (i + width).min(tile_rows.end) - i;
-                        let p_panel = &p.panels[i / width * width * r..][..width * r];
-                        let acc = product::<T, S>(simd, p_panel, q_panel);
-                        let mut over = [0u64; NR * MR * 16 / 64];
-                        for c in 0..n_cols {
-                            let mut f = &column(j + c)[i - i0..];
-                            if n_rows < width {
-                                pad[..n_rows].copy_from_slice(&f[..n_rows]);
-                                f = &pad;
-                            }
-                            let f = T::v_registers::<S>(&f[..width]);
-                            for k in 0..MR {
-                                let d = T::v_sub(simd, acc[c][k], f[k]);
-                                T::v_registers_mut::<S>(&mut tile)[c * MR + k] = d;
-                                let size = T::v_abs(simd, d);
-                                largest = T::v_max(simd, largest, size);
-                                let at = c * width + k * lanes;
-                                over[at / 64] |= (T::v_greater(simd, size, level) as u64) << (at % 64);
-                            }
-                        }
-                        for (w, mut bits) in over.into_iter().enumerate() {
-                            part.nnz += bits.count_ones() as usize;
-                            while bits != 0 {
-                                let at = 64 * w + bits.trailing_zeros() as usize;
-                                bits &= bits - 1;
-                                let (c, row) = (at / width, at % width);
-                                let d = tile[at];
-                                let s = if d < zero { d + eps } else { d - eps };
-                                part.phi += s.as_f64() * s.as_f64();
-                                let s = T::v_splat(simd, s);
-                                let (row, col) = ((i + row) * stride, (j + c) * stride);
-                                let col_here = col - cols.start * stride;
-                                let p_row = T::v_registers::<S>(&p.rows[row..row + stride]);
-                                let q_row = T::v_registers::<S>(&q.rows[col..col + stride]);
-                                let g_p = T::v_registers_mut::<S>(&mut part.p[row..row + stride]);
-                                let g_q = T::v_registers_mut::<S>(&mut part.q[col_here..col_here + stride]);
-                                for (((gp, gq), &p), &q) in g_p.iter_mut().zip(g_q).zip(p_row).zip(q_row) {
-                                    *gp = T::v_mul_add(simd, s, q, *gp);
-                                    *gq = T::v_mul_add(simd, s, p, *gq);
-                                }
-                            }
-                        }
-                    }
+                if self.dense {
+                    s_tile.resize(TILE_ROWS * TILE_COLS, T::of(0.0));
+                    self.tile::<S>(simd, &rows, &cols, f, &mut s_tile, &mut largest);
+                    self.multiply(&rows, &cols, &s_tile);
+                } else {
+                    self.tile::<S>(simd, &rows, &cols, f, &mut [], &mut largest);
                 }
             }
         }
-        part.max = T::v_reduce_max(simd, largest);
+        self.part.max = T::v_reduce_max(simd, largest);
+    }
+}
+
+impl<T: Scalar> Chunk<'_, T> {
+    /// One tile of R: its largest entry, its part of phi, and either its S, column by column with
+    /// stride TILE_ROWS, or the products with it.
+    #[inline(always)]
+    fn tile<'f, S: Simd>(
+        &mut self,
+        simd: S,
+        rows: &Range<usize>,
+        cols: &Range<usize>,
+        f: impl Fn(usize) -> &'f [T],
+        s_tile: &mut [T],
+        largest: &mut T::V<S>,
+    ) where
+        T: 'f,
+    {
+        let zero = T::of(0.0);
+        let lanes = size_of::<T::V<S>>() / size_of::<T>();
+        let (width, r) = (MR * lanes, self.r);
+        let (level, minus) = (T::v_splat(simd, self.eps), T::v_splat(simd, -self.eps));
+        let mut pad = [zero; MR * 16];
+        let mut phi = T::v_splat(simd, zero);
+        let mut residual = Tile([zero; NR * MR * 16]);
+        for j in cols.clone().step_by(NR) {
+            let n_cols = (j + NR).min(cols.end) - j;
+            let q_panel = &self.q.panels[j / NR * NR * r..][..NR * r];
+            for i in rows.clone().step_by(width) {
+                let n_rows = (i + width).min(rows.end) - i;
+                let p_panel = &self.p.panels[i / width * width * r..][..width * r];
+                let product = product::<T, S>(simd, p_panel, q_panel);
+                // Bit by bit, which entries of the register tile exceed the level.
+                let mut over = [0u64; NR * MR * 16 / 64];
+                for c in 0..n_cols {
+                    let mut f = &f(j + c)[i - rows.start..];
+                    if n_rows < width {
+                        pad[..n_rows].copy_from_slice(&f[..n_rows]);
+                        f = &pad;
+                    }
+                    let f = T::v_registers::<S>(&f[..width]);
+                    for k in 0..MR {
+                        let d = T::v_sub(simd, product[c][k], f[k]);
+                        let size = T::v_abs(simd, d);
+                        *largest = T::v_max(simd, *largest, size);
+                        let at = c * width + k * lanes;
+                        over[at / 64] |= (T::v_greater(simd, size, level) as u64) << (at % 64);
+                        if self.dense {
+                            let s = T::v_sub(simd, d, T::v_max(simd, T::v_min(simd, d, level), minus));
+                            phi = T::v_mul_add(simd, s, s, phi);
+                            let at = (j - cols.start + c) * TILE_ROWS + i - rows.start + k * lanes;
+                            T::v_registers_mut::<S>(&mut s_tile[at..at + lanes])[0] = s;
+                        } else {
+                            T::v_registers_mut::<S>(&mut residual.0)[c * MR + k] = d;
+                        }
+                    }
+                }
+                self.part.nnz += over.iter().map(|bits| bits.count_ones() as usize).sum::<usize>();
+                if !self.dense {
+                    self.scatter::<S>(simd, i, j, &residual.0, &over);
+                }
+            }
+        }
+        self.part.phi += T::v_reduce_sum(simd, phi).as_f64();
+    }
+
+    /// Adds the products with the few entries of S in the register tile at (i, j).
+    #[inline(always)]
+    fn scatter<S: Simd>(&mut self, simd: S, i: usize, j: usize, residual: &[T], over: &[u64]) {
+        let Self { part, stride, eps, .. } = self;
+        let width = MR * (size_of::<T::V<S>>() / size_of::<T>());
+        for (w, &word) in over.iter().enumerate() {
+            let mut bits = word;
+            while bits != 0 {
+                let at = 64 * w + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let d = residual[at];
+                let s = if d < T::of(0.0) { d + *eps } else { d - *eps };
+                part.phi += s.as_f64() * s.as_f64();
+                let s = T::v_splat(simd, s);
+                let row = (i + at % width) * *stride;
+                let col = (j + at / width) * *stride;
+                let here = col - self.cols.start * *stride;
+                let p = T::v_registers::<S>(&self.p.rows[row..row + *stride]);
+                let q = T::v_registers::<S>(&self.q.rows[col..col + *stride]);
+                let sum_p = T::v_registers_mut::<S>(&mut part.p[row..row + *stride]);
+                let sum_q = T::v_registers_mut::<S>(&mut part.q[here..here + *stride]);
+                for (((sum_p, sum_q), &p), &q) in sum_p.iter_mut().zip(sum_q).zip(p).zip(q) {
+                    *sum_p = T::v_mul_add(simd, s, q, *sum_p);
+                    *sum_q = T::v_mul_add(simd, s, p, *sum_q);
+                }
+            }
+        }
+    }
+
+    /// Adds both products with a dense tile of S.
+    fn multiply(&mut self, rows: &Range<usize>, cols: &Range<usize>, s_tile: &[T]) {
+        let (height, n_cols, r, stride) = (rows.len(), cols.len(), self.r, self.stride);
+        let s = MatRef::from_column_major_slice_with_stride(s_tile, height, n_cols, TILE_ROWS);
+        let p = rows.start * stride..rows.end * stride;
+        let q = cols.start * stride..cols.end * stride;
+        let here = (cols.start - self.cols.start) * stride..(cols.end - self.cols.start) * stride;
+        let view = |x, n| MatRef::from_row_major_slice_with_stride(x, n, r, stride);
+        let (p_rows, q_rows) = (view(&self.p.rows[p.clone()], height), view(&self.q.rows[q], n_cols));
+        let add = |sum: &mut [T], a: MatRef<'_, T>, b, n| {
+            // (faer 0.24's `from_row_major_slice_with_stride_mut` takes the slice by columns.)
+            let sum = MatMut::from_column_major_slice_with_stride_mut(sum, r, n, stride).transpose_mut();
+            matmul(sum, Accum::Add, a, b, T::of(1.0), Par::Seq);
+        };
+        add(&mut self.part.p[p], s, q_rows, height);
+        add(&mut self.part.q[here], s.transpose(), p_rows, n_cols);
     }
 }
 
@@ -238,7 +354,7 @@ impl<T: Scalar> WithSimd for Chunk<'_, T> {
 fn product<T: Scalar, S: Simd>(simd: S, p: &[T], q: &[T]) -> [[T::V<S>; MR]; NR] {
     let mut acc = [[T::v_splat(simd, T::of(0.0)); MR]; NR];
     for (a, b) in T::v_registers::<S>(p).chunks_exact(MR).zip(q.chunks_exact(NR)) {
-        let a: [T::V<S>; MR] = [a[0], a[1]];
+        let a: [T::V<S>; MR] = std::array::from_fn(|i| a[i]);
         for j in 0..NR {
             let b = T::v_splat(simd, b[j]);
             for i in 0..MR {
@@ -254,7 +370,7 @@ mod tests {
     use super::*;
     use faer::Mat;
 
-    fn check<T: Scalar>(m: usize, n: usize, r: usize, eps: f64, row_major: bool) {
+    fn check<T: Scalar>(m: usize, n: usize, r: usize, eps: f64, row_major: bool, dense: bool) {
         let f = |i: usize, j: usize| T::of(((i * 37 + j * 91) % 101) as f64 / 101.0 - 0.4);
         let p: Vec<T> = (0..m * r).map(|k| T::of(((k * 29) % 83) as f64 / 83.0 - 0.5)).collect();
         let q: Vec<T> = (0..n * r).map(|k| T::of(((k * 53) % 71) as f64 / 71.0 - 0.5)).collect();
@@ -263,6 +379,7 @@ mod tests {
         let source = Source::new("f", &view).unwrap();
         assert!(m == 1 || n == 1 || source.transposed == row_major);
         let mut workspace = Workspace::default();
+        workspace.found.nnz = if dense { m * n } else { 0 };
         let found = if source.transposed {
             residual(&source, &q, &p, r, T::of(eps), &mut workspace);
             let x = workspace.found;
@@ -290,7 +407,7 @@ mod tests {
             }
         }
         let tol = 1000.0 * T::EPS * (1 + r + m + n) as f64;
-        let case = format!("{} {m}x{n} r={r} eps={eps} row_major={row_major}", T::NAME);
+        let case = format!("{} {m}x{n} r={r} eps={eps} row_major={row_major} dense={dense}", T::NAME);
         assert!((found.max.as_f64() - max).abs() <= tol, "max {case}");
         assert!((found.phi - phi).abs() <= tol * (1.0 + phi), "phi {case}: {} {phi}", found.phi);
         assert!(found.nnz.abs_diff(nnz) <= 2, "nnz {case}");
@@ -314,8 +431,10 @@ mod tests {
         ] {
             for eps in [0.0, 0.3, 0.7, 10.0] {
                 for row_major in [false, true] {
-                    check::<f64>(m, n, r, eps, row_major);
-                    check::<f32>(m, n, r, eps, row_major);
+                    for dense in [false, true] {
+                        check::<f64>(m, n, r, eps, row_major, dense);
+                        check::<f32>(m, n, r, eps, row_major, dense);
+                    }
                 }
             }
         }

@@ -14,15 +14,16 @@
 //! Guarantee: none beyond the start; `lo` is no lower bound of anything.
 //! Deviations: the best factors seen are returned, not the last ones.
 
-use super::cores::Cores;
+use super::cores::{Cores, transpose};
 use super::descent::Found;
 use super::monitor::Monitor;
-use super::source::{Source, flatten};
+use super::source::Source;
+use crate::matrix::{exponent, max_norm, scaled};
 use crate::svd::{self, Randomized};
 use crate::tensor::train::{RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
-use crate::{LowRank, Result, Scalar, Status};
+use crate::{Result, Scalar, Status};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::ArrayViewD;
 use rayon::prelude::*;
 
@@ -34,8 +35,7 @@ pub enum Projector {
     /// Randomized SVD, TT-SVD: oversampling 5, one power step.
     #[default]
     Randomized,
-    /// One block power step, warm-started with the factors of the iterate. For tensors, as
-    /// `Randomized` without a power step.
+    /// One block power step a bond, warm-started with the factors of the iterate.
     BlockPower,
 }
 
@@ -67,11 +67,17 @@ pub(crate) fn alternate<T: Scalar>(
     monitor: &mut Monitor<'_>,
 ) -> Result<Found<T>> {
     let rank = start.shapes.iter().map(|c| c.2).max().unwrap_or(0);
-    let mut y = Mat::<T>::zeros(source.np, source.nq);
+    let mut y = source.zeros()?;
     let mut x = start;
     let mut error = expand(source, &x, &mut y);
     let mut best = Found { cores: x.clone(), error, status: Status::Converged };
     monitor.started(error.as_f64());
+    if error > floor
+        && let Some(status) = monitor.no_step()
+    {
+        best.status = status;
+        return Ok(best);
+    }
     let (mut lo, mut hi) = (0.0, error.as_f64());
     let mut reference = hi; // the last error that counted as progress
     while hi - lo >= constants.gap * hi && best.error > floor {
@@ -82,13 +88,16 @@ pub(crate) fn alternate<T: Scalar>(
             let seed = seed.wrapping_add(monitor.iterations as u64);
             x = project(source, shape, &y, &x, rank, constants.projector, seed)?;
             error = expand(source, &x, &mut y);
-            if error < best.error {
+            if error < best.error && x.interfaces(x.cheapest_cut()).product_is_finite() {
                 (best.error, best.cores) = (error, x.clone());
             }
             hi = best.error.as_f64();
             if let Some(status) = monitor.step(hi) {
                 best.status = status;
                 return Ok(best);
+            }
+            if best.error <= floor {
+                break;
             }
             let error = error.as_f64();
             if error <= (1.0 - constants.progress) * reference {
@@ -104,20 +113,21 @@ pub(crate) fn alternate<T: Scalar>(
     Ok(best)
 }
 
-/// Writes X to `y` (np, nq), as the source is seen; |F - X|_max.
-fn expand<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, y: &mut Mat<T>) -> T {
+/// Writes X to `y` (np, nq), column by column, as the source is seen; |F - X|_max.
+fn expand<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, y: &mut [T]) -> T {
     let cut = x.cheapest_cut();
     let faces = x.interfaces(cut);
     let (p, q) = if source.transposed { (faces.q(), faces.p()) } else { (faces.p(), faces.q()) };
     let r = x.rank(cut);
     let p = MatRef::from_row_major_slice(p, source.np, r);
     let q = MatRef::from_row_major_slice(q, source.nq, r);
-    blocks(source, y, |mut block, f, first| {
-        let q = q.subrows(first, block.ncols()).transpose();
-        matmul(block.as_mut(), Accum::Replace, p, q, T::of(1.0), Par::Seq);
+    blocks(source, y, |y, f, first| {
+        let block = MatMut::from_column_major_slice_mut(&mut *y, source.np, f.len());
+        let q = q.subrows(first, f.len()).transpose();
+        matmul(block, Accum::Replace, p, q, T::of(1.0), Par::Seq);
         let mut largest = T::of(0.0);
-        for (j, f) in f.chunks_exact(source.np.max(1)).enumerate() {
-            for (&mut y, &f) in column(&mut block, j).iter_mut().zip(f) {
+        for (y, f) in y.chunks_exact(source.np).zip(f) {
+            for (&y, &f) in y.iter().zip(*f) {
                 let d = num_traits::Float::abs(y - f);
                 largest = if d > largest { d } else { largest };
             }
@@ -127,10 +137,10 @@ fn expand<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, y: &mut Mat<T>) -> T 
 }
 
 /// y = F + clip(y - F, -eps, eps).
-fn clip<T: Scalar>(source: &Source<'_, T>, y: &mut Mat<T>, eps: T) {
-    blocks(source, y, |mut block, f, _| {
-        for (j, f) in f.chunks_exact(source.np.max(1)).enumerate() {
-            for (y, &f) in column(&mut block, j).iter_mut().zip(f) {
+fn clip<T: Scalar>(source: &Source<'_, T>, y: &mut [T], eps: T) {
+    blocks(source, y, |y, f, _| {
+        for (y, f) in y.chunks_exact_mut(source.np).zip(f) {
+            for (y, &f) in y.iter_mut().zip(*f) {
                 let d = *y - f;
                 let d = if d > eps { eps } else { d };
                 *y = f + if d < -eps { -eps } else { d };
@@ -140,23 +150,22 @@ fn clip<T: Scalar>(source: &Source<'_, T>, y: &mut Mat<T>, eps: T) {
     });
 }
 
-fn column<'a, T: Scalar>(block: &'a mut MatMut<'_, T>, j: usize) -> &'a mut [T] {
-    block.as_mut().col_mut(j).try_as_col_major_mut().expect("columns are contiguous").as_slice_mut()
-}
-
 /// Calls `work` with each block of columns of `y`, those of F and the first one's number; the
 /// largest value returned.
 fn blocks<T: Scalar>(
     source: &Source<'_, T>,
-    y: &mut Mat<T>,
-    work: impl Fn(MatMut<'_, T>, &[T], usize) -> T + Sync,
+    y: &mut [T],
+    work: impl Fn(&mut [T], &[&[T]], usize) -> T + Sync,
 ) -> T {
     const WIDTH: usize = 64;
-    let largest = y.par_col_chunks_mut(WIDTH).enumerate().map(|(b, block)| {
-        let cols = WIDTH * b..WIDTH * b + block.ncols();
-        let mut f = vec![T::of(0.0); source.np * cols.len()];
+    let largest = y.par_chunks_mut(WIDTH * source.np).enumerate().map(|(b, y)| {
+        let cols = WIDTH * b..WIDTH * b + y.len() / source.np;
+        if let Some(columns) = source.columns() {
+            return work(y, &columns[cols.clone()], cols.start);
+        }
+        let mut f = vec![T::of(0.0); y.len()];
         source.tile(0..source.np, cols.clone(), &mut f);
-        work(block, &f, cols.start)
+        work(y, &f.chunks_exact(source.np).collect::<Vec<_>>(), cols.start)
     });
     largest.reduce(|| T::of(0.0), |a, b| if b > a { b } else { a })
 }
@@ -165,28 +174,25 @@ fn blocks<T: Scalar>(
 fn project<T: Scalar>(
     source: &Source<'_, T>,
     shape: &[usize],
-    y: &Mat<T>,
+    y: &[T],
     x: &Cores<T>,
     rank: usize,
     projector: Projector,
     seed: u64,
 ) -> Result<Cores<T>> {
     if shape.len() > 2 {
-        return project_tensor(shape, &flatten(y, source.transposed), rank, projector, seed);
+        let flat = if source.transposed { y } else { &transpose(y, source.nq, source.np) };
+        return project_tensor(shape, flat, x, rank, projector, seed);
     }
-    let y = if source.transposed { y.transpose() } else { y.as_ref() };
+    let y = MatRef::from_column_major_slice(y, source.np, source.nq);
+    let y = if source.transposed { y.transpose() } else { y };
     let x = match projector {
         Projector::Full => svd::dense(y)?.truncate(rank).into_low_rank(),
         Projector::Randomized => {
             let parameters = Randomized { oversampling: 5, power_iterations: 1, seed, start: None };
             svd::randomized(&y, rank, &parameters)?.into_low_rank()
         }
-        Projector::BlockPower => {
-            let x = x.to_low_rank();
-            let u = svd::orthonormal_basis((y * &x.v).as_ref())?; // (m, rank)
-            let v = y.transpose() * &u; // (n, rank)
-            LowRank { u, v }
-        }
+        Projector::BlockPower => return block_power(shape, y, x),
     };
     Ok(Cores::from_low_rank(&x))
 }
@@ -195,19 +201,50 @@ fn project<T: Scalar>(
 fn project_tensor<T: Scalar>(
     shape: &[usize],
     flat: &[T],
+    x: &Cores<T>,
     rank: usize,
     projector: Projector,
     seed: u64,
 ) -> Result<Cores<T>> {
     let y = ArrayViewD::from_shape(shape, flat).expect("as many entries as the tensor has");
-    let ranks = vec![rank; shape.len() - 1];
-    let randomized = |oversampling, power_iterations| {
-        tt_svd_randomized(y.view(), &ranks, RandomizedTt { oversampling, power_iterations, seed })
-    };
     let train = match projector {
-        Projector::Full => tt_svd(y.view(), Truncation::rank(rank))?.train,
-        Projector::Randomized => randomized(5, 1)?.train,
-        Projector::BlockPower => randomized(5, 0)?.train,
+        Projector::Full => tt_svd(y, Truncation::rank(rank))?.train,
+        Projector::Randomized => {
+            let ranks = vec![rank; shape.len() - 1];
+            let parameters = RandomizedTt { oversampling: 5, power_iterations: 1, seed };
+            tt_svd_randomized(y, &ranks, parameters)?.train
+        }
+        Projector::BlockPower => {
+            let rest = flat.len() / shape[0].max(1);
+            return block_power(shape, MatRef::from_row_major_slice(flat, shape[0], rest), x);
+        }
     };
     Ok(Cores::from_train(&train))
+}
+
+/// One sweep over the bonds of the tensor `y`, given by its first unfolding: each basis of
+/// columns is that of the remainder times the right interface of `x`.
+fn block_power<T: Scalar>(shape: &[usize], y: MatRef<'_, T>, x: &Cores<T>) -> Result<Cores<T>> {
+    let mut out = Cores { shapes: Vec::new(), data: Vec::new() };
+    let faces = x.interfaces(1);
+    let mut carried: Vec<T> = Vec::new(); // (l n, rest), row-major
+    let mut l = 1;
+    for (k, &n) in shape[..shape.len() - 1].iter().enumerate() {
+        let r = x.shapes[k].2;
+        let rest = shape[k + 1..].iter().product();
+        let c = if k == 0 { y } else { MatRef::from_row_major_slice(&carried, l * n, rest) };
+        let v = MatRef::from_row_major_slice(faces.right(k + 1), rest, r);
+        let v = scaled(v, -exponent(T::of(max_norm(v)))); // a basis: its scale does not matter
+        let u = svd::orthonormal_basis((c * v).as_ref())?; // (l n, min(l n, r))
+        let r = u.ncols();
+        let mut next = vec![T::of(0.0); r * rest];
+        let out_next = MatMut::from_row_major_slice_mut(&mut next, r, rest);
+        matmul(out_next, Accum::Replace, u.transpose(), c, T::of(1.0), Par::Seq);
+        out.shapes.push((l, n, r));
+        out.data.push((0..l * n * r).map(|k| u[(k / r, k % r)]).collect());
+        (carried, l) = (next, r);
+    }
+    out.shapes.push((l, shape[shape.len() - 1], 1));
+    out.data.push(carried);
+    Ok(out)
 }

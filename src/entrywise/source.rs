@@ -1,8 +1,8 @@
 //! The matrix to approximate, as the kernels read it: checked, scaled, column by column.
 
+use super::cores::transpose;
 use crate::matrix::{exponent, largest_finite, scale_by_power_of_two};
 use crate::{Entries, Error, Result, Scalar};
-use faer::Mat;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -67,6 +67,7 @@ impl<'a, T: Scalar> Source<'a, T> {
             let cols = b * BLOCK..((b + 1) * BLOCK).min(self.nq);
             let mut tile = Vec::new();
             let mut largest = T::of(0.0);
+            let mut first: Option<(usize, usize)> = None; // column and row of a bad entry
             for i0 in (0..self.np).step_by(BLOCK) {
                 let rows = i0..(i0 + BLOCK).min(self.np);
                 tile.resize(rows.len() * cols.len(), T::of(0.0));
@@ -74,15 +75,26 @@ impl<'a, T: Scalar> Source<'a, T> {
                 for (k, &x) in tile.iter().enumerate() {
                     let size = num_traits::Float::abs(x);
                     if !(size <= T::max_value()) {
-                        let index = vec![rows.start + k % rows.len(), cols.start + k / rows.len()];
-                        return Err(Error::NonFinite { argument, index });
+                        let at = (cols.start + k / rows.len(), rows.start + k % rows.len());
+                        first = Some(first.map_or(at, |first| first.min(at)));
+                        break;
                     }
                     largest = if size > largest { size } else { largest };
                 }
             }
-            Ok(largest)
+            (first, largest)
         });
-        largest.try_reduce(|| T::of(0.0), |a, b| Ok(if a > b { a } else { b }))
+        // The first block of columns with a bad entry holds the first such entry.
+        let found: Vec<_> = largest.collect();
+        match found.iter().find_map(|(first, _)| *first) {
+            Some((j, i)) => Err(Error::NonFinite { argument, index: vec![i, j] }),
+            None => Ok(found.iter().fold(T::of(0.0), |a, &(_, b)| if a > b { a } else { b })),
+        }
+    }
+
+    /// F 2^e, the way up it was given; in place where it is stored and e = 0.
+    pub fn scaled(&self) -> Scaled<'a, T> {
+        Scaled { entries: self.entries, exponent: self.exponent }
     }
 
     /// The columns in place, where that is possible.
@@ -110,28 +122,19 @@ impl<'a, T: Scalar> Source<'a, T> {
         }
     }
 
-    /// All of F 2^e, (np, nq).
+    /// Room for a dense copy, np nq zeros.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
-    pub fn to_dense(&self) -> Result<Mat<T>> {
+    pub fn zeros(&self) -> Result<Vec<T>> {
         let bytes = self.np as f64 * self.nq as f64 * size_of::<T>() as f64;
-        if bytes > isize::MAX as f64 {
-            let remedy = "use the method `Descent`, which never stores the matrix";
-            return Err(Error::TooLarge { what: "the dense matrix", bytes, remedy });
+        let mut room = Vec::new();
+        if bytes > isize::MAX as f64 || room.try_reserve_exact(self.np * self.nq).is_err() {
+            let remedy = "use the method `Descent` from a warm start, which never stores F";
+            return Err(Error::TooLarge { what: "a dense copy of F", bytes, remedy });
         }
-        let mut out = Mat::zeros(self.np, self.nq);
-        out.par_col_chunks_mut(64).enumerate().for_each(|(b, mut block)| {
-            let cols = 64 * b..64 * b + block.ncols();
-            let mut tile = vec![T::of(0.0); self.np * cols.len()];
-            self.tile(0..self.np, cols, &mut tile);
-            for (j, column) in tile.chunks_exact(self.np.max(1)).enumerate() {
-                for (i, &x) in column.iter().enumerate() {
-                    block[(i, j)] = x;
-                }
-            }
-        });
-        Ok(out)
+        room.resize(self.np * self.nq, T::of(0.0));
+        Ok(room)
     }
 
     /// All of F 2^e as `entries` has it, row by row.
@@ -139,18 +142,35 @@ impl<'a, T: Scalar> Source<'a, T> {
     /// # Errors
     /// [`Error::TooLarge`].
     pub fn row_major(&self) -> Result<Vec<T>> {
-        Ok(flatten(&self.to_dense()?, self.transposed))
+        let mut flat = self.zeros()?;
+        flat.par_chunks_mut(64 * self.np.max(1)).enumerate().for_each(|(b, block)| {
+            let cols = 64 * b..64 * b + block.len() / self.np;
+            self.tile(0..self.np, cols, block);
+        });
+        Ok(if self.transposed { flat } else { transpose(&flat, self.nq, self.np) })
     }
 }
 
-/// The entries of a matrix row by row, or of its transpose.
-pub(crate) fn flatten<T: Scalar>(a: &Mat<T>, transposed: bool) -> Vec<T> {
-    let (m, n) = a.shape();
-    let mut flat = Vec::with_capacity(m * n);
-    if transposed {
-        (0..n).for_each(|j| flat.extend_from_slice(a.col_as_slice(j)));
-    } else {
-        (0..m).for_each(|i| flat.extend((0..n).map(|j| a[(i, j)])));
+/// A matrix times a power of two.
+pub(crate) struct Scaled<'a, T: Scalar> {
+    entries: &'a dyn Entries<T>,
+    exponent: i32,
+}
+
+impl<T: Scalar> Entries<T> for Scaled<'_, T> {
+    fn nrows(&self) -> usize {
+        self.entries.nrows()
     }
-    flat
+    fn ncols(&self) -> usize {
+        self.entries.ncols()
+    }
+    fn tile(&self, rows: Range<usize>, cols: Range<usize>, out: &mut [T]) {
+        self.entries.tile(rows, cols, out);
+        if self.exponent != 0 {
+            out.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, self.exponent));
+        }
+    }
+    fn stored(&self) -> Option<faer::MatRef<'_, T>> {
+        if self.exponent == 0 { self.entries.stored() } else { None }
+    }
 }

@@ -191,7 +191,7 @@ pub fn caption(figure: Figure, rows: &[Row]) -> Result<String> {
     Ok(format!(
         "Relative errors ‖F − X‖ₘₐₓ / ‖F‖ₘₐₓ of {}; points uniform in the unit ball of ℝᵐ.{sampling} Lines: \
          medians of {seeds}; shaded: smallest to largest; 64-bit floating point. Alternating projections \
-         follow the published rules of binary search from random factors; the descent starts from the \
+         follow the published rules of binary search from random factors, one warm block power step a projection; the descent starts from the \
          truncated SVD (TT-SVD). Rates are least-squares fits to the medians.{failed}\nMade by: {}",
         sizes.join("; "),
         command(figure, &trials)
