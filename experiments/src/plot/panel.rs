@@ -85,7 +85,11 @@ impl Panel {
         let (left, top, right, bottom) = frame;
         let style = |major: bool| Style { colour: if major { GRID } else { MINOR }, width: 0.7, ..FRAME };
         let own = |&value: &f64| Tick { value, label: Some(value.to_string()) };
-        let xs = if self.x_ticks.is_empty() { x.ticks(28.0) } else { self.x_ticks.iter().map(own).collect() };
+        let mut xs = x.ticks(28.0);
+        if !self.x_ticks.is_empty() {
+            xs.iter_mut().for_each(|tick| tick.label = None);
+            xs.extend(self.x_ticks.iter().map(own));
+        }
         let ys = y.ticks(15.0);
         for major in [false, true] {
             for tick in xs.iter().filter(|t| t.label.is_some() == major) {
