@@ -126,11 +126,6 @@ pub fn command(figure: Figure) -> clap::Command {
         Figure::VaryingRank => (3, "the approximation rank r"),
     };
     let program = figure.program();
-    let large = match figure {
-        Figure::VaryingDimension => "varying_dimension_large.toml",
-        Figure::VaryingSize => "varying_size_large.toml",
-        Figure::VaryingRank => "varying_rank_large.toml",
-    };
     let run = format!("cargo run --release --bin {program} --");
     Options::command()
         .name(program)
@@ -142,7 +137,6 @@ pub fn command(figure: Figure) -> clap::Command {
              {run} --preset paper               the committed figure\n  \
              {run} --preset paper --resume      go on after an interruption\n  \
              {run} --preset paper --plot-only   draw it again from its CSV\n  \
-             {run} --config my.toml --out my    own sizes (form: experiments/presets/*.toml)\n  \
-             {run} --config experiments/presets/{large} --out large   hours"
+             {run} --config my.toml --out my    own sizes (form: experiments/presets/*.toml)"
         ))
 }

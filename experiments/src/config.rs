@@ -179,11 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn large_configurations_are_valid() {
-        for (figure, name) in Figure::ALL.into_iter().zip(["dimension", "size", "rank"]) {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets");
-            Config::read(figure, &folder.join(format!("varying_{name}_large.toml"))).unwrap();
-        }
+    fn the_large_configuration_is_valid() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/varying_rank_large.toml");
+        Config::read(Figure::VaryingRank, &path).unwrap();
     }
 
     #[test]

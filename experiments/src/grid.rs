@@ -185,11 +185,9 @@ impl Trial {
         let work = match self.method {
             MethodName::Svd if self.function.is_tensor() => 10.0 * entries * n,
             MethodName::Svd => 20.0 * entries * n,
-            // More steps on tensors; the cheaper projector at large ranks of matrices.
-            MethodName::Ap if self.function.is_tensor() => 25_000.0 * entries * (r + 5.0),
-            MethodName::Ap if 4 * self.rank > self.n => 1_200.0 * entries * (r + 5.0),
-            MethodName::Ap => 4_600.0 * entries * (r + 5.0),
-            MethodName::Descent => 1_800.0 * order * entries * (r + 5.0) * (1.0 + 2.6 * r / n),
+            MethodName::Ap if self.function.is_tensor() => 5_000.0 * entries * (r + 15.0),
+            MethodName::Ap => 1_100.0 * entries * (r + 15.0),
+            MethodName::Descent => 900.0 * order * entries * (r + 5.0) * (1.0 + 2.6 * r / n),
         };
         1e-3 + (work + 2.0 * entries * m) * 5e-11
     }
