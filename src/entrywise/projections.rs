@@ -69,7 +69,7 @@ pub(crate) fn alternate<T: Scalar>(
     let rank = start.shapes.iter().map(|c| c.2).max().unwrap_or(0);
     let mut y = source.zeros()?;
     let mut x = start;
-    let mut error = expand(source, &x, &mut y);
+    let mut error = clip(source, &x, T::infinity(), &mut y);
     let mut best = Found { cores: x.clone(), error, status: Status::Converged };
     monitor.started(error.as_f64());
     if error > floor
@@ -83,11 +83,11 @@ pub(crate) fn alternate<T: Scalar>(
     while hi - lo >= constants.gap * hi && best.error > floor {
         let gap = hi - lo;
         let eps = lo + 0.5 * gap;
+        clip(source, &x, T::of(eps), &mut y);
         loop {
-            clip(source, &mut y, T::of(eps));
             let seed = seed.wrapping_add(monitor.iterations as u64);
             x = project(source, shape, &y, &x, rank, constants.projector, seed)?;
-            error = expand(source, &x, &mut y);
+            error = clip(source, &x, T::of(eps), &mut y); // for the next step, should it keep the level
             if error < best.error && x.interfaces(x.cheapest_cut()).product_is_finite() {
                 (best.error, best.cores) = (error, x.clone());
             }
@@ -113,59 +113,45 @@ pub(crate) fn alternate<T: Scalar>(
     Ok(best)
 }
 
-/// Writes X to `y` (np, nq), column by column, as the source is seen; |F - X|_max.
-fn expand<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, y: &mut [T]) -> T {
+/// y = F + clip(X - F, -eps, eps) (np, nq), column by column, as the source is seen; |F - X|_max.
+fn clip<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, eps: T, y: &mut [T]) -> T {
+    const COLS: usize = 64;
+    const ROWS: usize = 512;
     let cut = x.cheapest_cut();
     let faces = x.interfaces(cut);
     let (p, q) = if source.transposed { (faces.q(), faces.p()) } else { (faces.p(), faces.q()) };
-    let r = x.rank(cut);
-    let p = MatRef::from_row_major_slice(p, source.np, r);
+    let (np, r) = (source.np, x.rank(cut));
+    let p = MatRef::from_row_major_slice(p, np, r);
     let q = MatRef::from_row_major_slice(q, source.nq, r);
-    blocks(source, y, |y, f, first| {
-        let block = MatMut::from_column_major_slice_mut(&mut *y, source.np, f.len());
-        let q = q.subrows(first, f.len()).transpose();
-        matmul(block, Accum::Replace, p, q, T::of(1.0), Par::Seq);
+    let largest = y.par_chunks_mut(COLS * np).enumerate().map(|(b, y)| {
+        let cols = COLS * b..COLS * b + y.len() / np;
+        let q = q.subrows(cols.start, cols.len()).transpose();
+        let mut buffer = Vec::new();
         let mut largest = T::of(0.0);
-        for (y, f) in y.chunks_exact(source.np).zip(f) {
-            for (&y, &f) in y.iter().zip(*f) {
-                let d = num_traits::Float::abs(y - f);
-                largest = if d > largest { d } else { largest };
+        for i in (0..np).step_by(ROWS) {
+            let rows = i..(i + ROWS).min(np);
+            if source.columns().is_none() {
+                buffer.resize(rows.len() * cols.len(), T::of(0.0));
+                source.tile(rows.clone(), cols.clone(), &mut buffer);
+            }
+            let block = MatMut::from_column_major_slice_mut(&mut *y, np, cols.len());
+            let block = block.subrows_mut(rows.start, rows.len());
+            matmul(block, Accum::Replace, p.subrows(rows.start, rows.len()), q, T::of(1.0), Par::Seq);
+            for (j, y) in y.chunks_exact_mut(np).enumerate() {
+                let f = match source.columns() {
+                    Some(columns) => &columns[cols.start + j][rows.clone()],
+                    None => &buffer[j * rows.len()..][..rows.len()],
+                };
+                for (y, &f) in y[rows.clone()].iter_mut().zip(f) {
+                    let d = *y - f;
+                    let size = num_traits::Float::abs(d);
+                    largest = if size > largest { size } else { largest };
+                    let d = if d > eps { eps } else { d };
+                    *y = f + if d < -eps { -eps } else { d };
+                }
             }
         }
         largest
-    })
-}
-
-/// y = F + clip(y - F, -eps, eps).
-fn clip<T: Scalar>(source: &Source<'_, T>, y: &mut [T], eps: T) {
-    blocks(source, y, |y, f, _| {
-        for (y, f) in y.chunks_exact_mut(source.np).zip(f) {
-            for (y, &f) in y.iter_mut().zip(*f) {
-                let d = *y - f;
-                let d = if d > eps { eps } else { d };
-                *y = f + if d < -eps { -eps } else { d };
-            }
-        }
-        T::of(0.0)
-    });
-}
-
-/// Calls `work` with each block of columns of `y`, those of F and the first one's number; the
-/// largest value returned.
-fn blocks<T: Scalar>(
-    source: &Source<'_, T>,
-    y: &mut [T],
-    work: impl Fn(&mut [T], &[&[T]], usize) -> T + Sync,
-) -> T {
-    const WIDTH: usize = 64;
-    let largest = y.par_chunks_mut(WIDTH * source.np).enumerate().map(|(b, y)| {
-        let cols = WIDTH * b..WIDTH * b + y.len() / source.np;
-        if let Some(columns) = source.columns() {
-            return work(y, &columns[cols.clone()], cols.start);
-        }
-        let mut f = vec![T::of(0.0); y.len()];
-        source.tile(0..source.np, cols.clone(), &mut f);
-        work(y, &f.chunks_exact(source.np).collect::<Vec<_>>(), cols.start)
     });
     largest.reduce(|| T::of(0.0), |a, b| if b > a { b } else { a })
 }
