@@ -185,8 +185,9 @@ impl Trial {
         let work = match self.method {
             MethodName::Svd if self.function.is_tensor() => 10.0 * entries * n,
             MethodName::Svd => 20.0 * entries * n,
-            MethodName::Ap => 400.0 * order * 8.0 * entries * (r + 5.0),
-            MethodName::Descent => 300.0 * order * 6.0 * entries * (r + 5.0),
+            MethodName::Ap if self.function.is_tensor() => 5_000.0 * entries * (r + 15.0),
+            MethodName::Ap => 1_100.0 * entries * (r + 15.0),
+            MethodName::Descent => 900.0 * order * entries * (r + 5.0) * (1.0 + 2.6 * r / n),
         };
         1e-3 + (work + 2.0 * entries * m) * 5e-11
     }

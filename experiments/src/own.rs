@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Search::Descent)]
     pub method: Search,
     /// Stop after so many seconds
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seconds: Option<f64>,
     /// Folder of the results
     #[arg(long, default_value = "target/figures/entrywise", value_name = "DIR")]
@@ -86,7 +86,7 @@ pub fn execute(options: &Options) -> Result<()> {
 }
 
 fn execute_as<T: Scalar>(options: &Options) -> Result<()> {
-    let array: ArrayD<T> = read_npy_as(&options.input)?;
+    let array: ArrayD<T> = said(read_npy_as(&options.input))?;
     let array = array.as_standard_layout().into_owned();
     let shape: Vec<String> = array.shape().iter().map(usize::to_string).collect();
     let shape = shape.join(" × ");
@@ -129,6 +129,11 @@ fn execute_as<T: Scalar>(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The library's error as its message alone, which already names the cause.
+fn said<X>(result: lowrank::Result<X>) -> Result<X> {
+    result.map_err(|error| anyhow::Error::msg(error.to_string()))
+}
+
 fn check(shape: &[usize], rank: usize) -> Result<()> {
     if !(2..=4).contains(&shape.len()) {
         bail!("an array of {} dimensions: 2 to 4 are needed", shape.len());
@@ -157,7 +162,7 @@ fn parameters<X>(options: &Options) -> Parameters<'static, X> {
 fn matrix<T: Scalar>(options: &Options, array: ArrayD<T>, factors: &std::path::Path) -> Result<Found> {
     let f = mat_of_array(array.view().into_dimensionality::<Ix2>()?);
     let x = approximate(&f, options.rank, parameters(options))?;
-    save_low_rank(factors, &x.factors)?;
+    said(save_low_rank(factors, &x.factors))?;
     let clock = Instant::now();
     let svd = truncated_svd(&f, options.rank, options.seed)?;
     let svd_seconds = clock.elapsed().as_secs_f64();
@@ -167,7 +172,7 @@ fn matrix<T: Scalar>(options: &Options, array: ArrayD<T>, factors: &std::path::P
 
 fn tensor<T: Scalar>(options: &Options, f: ArrayD<T>, factors: &std::path::Path) -> Result<Found> {
     let x = approximate_tensor(&f, options.rank, parameters(options))?;
-    save_train(factors, &x.factors)?;
+    said(save_train(factors, &x.factors))?;
     let clock = Instant::now();
     let svd = tt_svd(f.view(), Truncation::rank(options.rank))?.train;
     let svd_seconds = clock.elapsed().as_secs_f64();
@@ -225,6 +230,7 @@ fn sheet(title: &str, found: &Found, svd: &str, search: &str, options: &Options)
         title: format!("{search}: {} after {} s", number(found.error, 3), number(found.report.seconds, 2)),
         notes: Vec::new(),
         x_label: "seconds".to_string(),
+        x_ticks: Vec::new(),
         y_label: "relative max-norm error".to_string(),
         curves,
     };

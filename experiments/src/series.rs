@@ -41,10 +41,12 @@ impl Series {
     }
 }
 
+type Entry<'a> = (Trial, &'a Row);
+
 /// The panels of a figure, in the order of the rows.
 pub fn series(figure: Figure, rows: &[Row]) -> Result<Vec<Series>> {
     let axis = figure.axis();
-    let mut panels: Vec<(Function, Sampling, Vec<(Trial, &Row)>)> = Vec::new();
+    let mut panels: Vec<(Function, Sampling, Vec<Entry>)> = Vec::new();
     for row in rows.iter().filter(|row| row.status != FAILED) {
         let entry = (row.trial()?, row);
         match panels.iter_mut().find(|p| p.0 == row.function && p.1 == row.sampling) {
@@ -64,7 +66,7 @@ pub fn series(figure: Figure, rows: &[Row]) -> Result<Vec<Series>> {
         .collect())
 }
 
-fn methods(axis: Axis, entries: &[(Trial, &Row)]) -> Vec<(MethodName, Vec<Point>)> {
+fn methods(axis: Axis, entries: &[Entry]) -> Vec<(MethodName, Vec<Point>)> {
     let curve = |method| {
         let mut values: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for (trial, row) in entries.iter().filter(|e| e.0.method == method) {
@@ -76,7 +78,7 @@ fn methods(axis: Axis, entries: &[(Trial, &Row)]) -> Vec<(MethodName, Vec<Point>
     curves.filter(|(_, points)| !points.is_empty()).collect()
 }
 
-fn lower_bound(axis: Axis, entries: &[(Trial, &Row)]) -> Vec<Point> {
+fn lower_bound(axis: Axis, entries: &[Entry]) -> Vec<Point> {
     let mut best: BTreeMap<(usize, u64), f64> = BTreeMap::new();
     for (trial, row) in entries {
         let bound = best.entry((axis.value(trial), trial.seed)).or_insert(0.0);

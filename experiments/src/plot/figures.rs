@@ -1,7 +1,6 @@
 //! The figures of the sweeps, made of their tables alone.
 
 use super::panel::{Curve, Panel};
-use super::scale::number;
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{self, BOUND, Marker, RATE, Style};
 use crate::config::{Config, Preset};
@@ -44,6 +43,8 @@ fn panel(figure: Figure, series: &Series) -> Panel {
         Axis::Rank if tensor => "TT ranks (r, r)",
         Axis::Rank => "rank r",
     };
+    let x_ticks: BTreeSet<usize> =
+        series.methods.iter().flat_map(|(_, points)| points.iter().map(|p| p.x as usize)).collect();
     let mut curves = Vec::new();
     let smallest = series.methods.iter().flat_map(|(_, p)| p).map(|p| p.low).fold(f64::INFINITY, f64::min);
     let bound = plain(series.lower_bound.iter().map(|p| (p.x, p.median)).collect(), BOUND);
@@ -53,14 +54,14 @@ fn panel(figure: Figure, series: &Series) -> Panel {
     for method in [MethodName::Ap, MethodName::Descent] {
         if let Some((reference, exponent)) = reference(figure, series, method) {
             curves.push(plain(reference, RATE));
-            exponents.push(format!("{} ({})", number(exponent, 2).replace('-', "−"), short(method)));
+            exponents.push(format!("{exponent:.2} ({})", short(method)).replace('-', "−"));
         }
     }
     curves.extend(series.methods.iter().map(|(method, points)| curve(points, style::method(*method))));
     let notes = (!exponents.is_empty()).then(|| {
         let list = exponents.join(", ");
         match figure.axis() {
-            Axis::Dimension => format!("dashed: constant; fitted there: m^β with β = {list}"),
+            Axis::Dimension => format!("dashed: constant; m^β fitted in its place has β = {list}"),
             Axis::Size => format!("dashed: c log(n − r)^p with p = {list}"),
             Axis::Rank => format!("dashed: c (n − r)^α / √r with α = {list}"),
         }
@@ -69,6 +70,7 @@ fn panel(figure: Figure, series: &Series) -> Panel {
         title: format!("{formula}, {} sampling", series.sampling.name()),
         notes: notes.into_iter().collect(),
         x_label: x_label.to_string(),
+        x_ticks: x_ticks.into_iter().map(|x| x as f64).collect(),
         y_label: "relative max-norm error".to_string(),
         curves,
     }

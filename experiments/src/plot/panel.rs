@@ -1,7 +1,7 @@
 //! One pair of logarithmic axes with its curves.
 
 use super::canvas::{Anchor, Canvas, Place, text_width};
-use super::scale::Scale;
+use super::scale::{Scale, Tick};
 use super::style::{GRID, INK, MINOR, MUTED, Marker, Style};
 use anyhow::Result;
 use plotters::prelude::DrawingBackend;
@@ -31,6 +31,8 @@ pub struct Panel {
     pub notes: Vec<String>,
     /// The label of the horizontal axis.
     pub x_label: String,
+    /// Where the horizontal axis is labelled; by its decades if empty.
+    pub x_ticks: Vec<f64>,
     /// The label of the vertical axis.
     pub y_label: String,
     /// The curves, the last one on top.
@@ -82,7 +84,13 @@ impl Panel {
     fn grid<D: DrawingBackend>(&self, canvas: &Canvas<D>, x: &Scale, y: &Scale, frame: Frame) -> Result<()> {
         let (left, top, right, bottom) = frame;
         let style = |major: bool| Style { colour: if major { GRID } else { MINOR }, width: 0.7, ..FRAME };
-        let (xs, ys) = (x.ticks(28.0), y.ticks(15.0));
+        let own = |&value: &f64| Tick { value, label: Some(value.to_string()) };
+        let mut xs = x.ticks(28.0);
+        if !self.x_ticks.is_empty() {
+            xs.iter_mut().for_each(|tick| tick.label = None);
+            xs.extend(self.x_ticks.iter().map(own));
+        }
+        let ys = y.ticks(15.0);
         for major in [false, true] {
             for tick in xs.iter().filter(|t| t.label.is_some() == major) {
                 let at = x.place(tick.value);
