@@ -179,12 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn the_large_configuration_is_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/varying_rank_large.toml");
-        Config::read(Figure::VaryingRank, &path).unwrap();
-    }
-
-    #[test]
     fn unknown_keys_are_named() {
         assert!(error(&GOOD.replace("seeds", "sedes")).contains("sedes"));
         assert!(error(&format!("{GOOD}rnak = [3]\n")).contains("rnak"));
