@@ -6,10 +6,12 @@
 //!   [`progress`]: what the user sees meanwhile; [`table`]: the CSV.
 //! - [`problem`]: the library's algorithms as solvers of trials; [`own`]: on the user's own array.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
+//! - [`convergence`]: error against time of variants of the searches.
 //! - [`cli`]: the command line shared by the figure programs.
 
 pub mod cli;
 pub mod config;
+pub mod convergence;
 pub mod fit;
 pub mod grid;
 pub mod journal;
