@@ -7,6 +7,7 @@
 //! - [`problem`]: the library's algorithms as solvers of trials; [`own`]: on the user's own array.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - [`convergence`]: error against time of variants of the searches.
+//! - [`large`]: a matrix too large to be stored.
 //! - [`cli`]: the command line shared by the figure programs.
 
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod convergence;
 pub mod fit;
 pub mod grid;
 pub mod journal;
+pub mod large;
 pub mod own;
 pub mod plot;
 pub mod problem;
