@@ -382,7 +382,11 @@ fn lower_bounds_are_right() {
     assert!((bound - expected).abs() <= 1e-9, "{bound} where {expected} is right (tail {tail}, trace {lo})");
     // Ones: the rank is one, nothing is left. A Hadamard matrix: all of the tail.
     assert_eq!(bound_alone(&Mat::<f64>::full(9, 7, 1.0), 1), 0.0);
-    let h = Mat::from_fn(16, 16, |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 });
+    let h = Mat::from_fn(
+        16,
+        16,
+        |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 },
+    );
     let (bound, tail) = (bound_alone(&h, 4), (12.0f64 * 16.0 / 256.0).sqrt());
     assert!(bound >= tail - 1e-9 && bound <= 1.0, "{bound}, tail {tail}");
     // Switched off.

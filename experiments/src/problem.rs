@@ -4,8 +4,8 @@ use crate::grid::{Function, MethodName, Sampling, Trial};
 use crate::table::Outcome;
 use anyhow::Result;
 use lowrank::entrywise::{
-    AlternatingProjections, Method, Parameters, Projector, Start, approximate, approximate_tensor,
-    lower_bound, lower_bound_tensor,
+    AlternatingProjections, Approximation, Method, Parameters, Projector, Start, approximate,
+    approximate_tensor, lower_bound, lower_bound_tensor,
 };
 use lowrank::faer::{Mat, MatRef};
 use lowrank::generated::{self, GeneratedMatrix, GeneratedTensor, ball};
@@ -38,15 +38,7 @@ fn solve_matrix(trial: &Trial) -> Result<Outcome> {
         return Ok(direct(error, lower_bound, clock));
     };
     let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
-    let x = approximate(&f, trial.rank, parameters)?;
-    let error = x.relative_error();
-    Ok(Outcome {
-        error,
-        lower_bound,
-        seconds: x.report.seconds,
-        iterations: x.report.iterations,
-        status: x.report.status.name().into(),
-    })
+    Ok(searched(&approximate(&f, trial.rank, parameters)?, lower_bound))
 }
 
 fn solve_tensor(trial: &Trial) -> Result<Outcome> {
@@ -60,16 +52,18 @@ fn solve_tensor(trial: &Trial) -> Result<Outcome> {
         return Ok(direct(error, lower_bound, clock));
     };
     let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
-    let x: lowrank::entrywise::Approximation<TensorTrain<f64>> =
-        approximate_tensor(&f, trial.rank, parameters)?;
-    let error = x.relative_error();
-    Ok(Outcome {
-        error,
+    Ok(searched(&approximate_tensor(&f, trial.rank, parameters)?, lower_bound))
+}
+
+/// The outcome of a search.
+fn searched<X>(x: &Approximation<X>, lower_bound: f64) -> Outcome {
+    Outcome {
+        error: x.relative_error(),
         lower_bound,
         seconds: x.report.seconds,
         iterations: x.report.iterations,
         status: x.report.status.name().into(),
-    })
+    }
 }
 
 /// The lower bound of a trial's matrix or tensor, computed for the first method that meets it.

@@ -29,25 +29,21 @@ mod cores;
 mod descent;
 mod lower_bound;
 mod monitor;
+mod packed;
 mod pass;
 mod projections;
 pub mod rank_bounds;
 mod source;
+mod start;
 
 pub use descent::Descent;
 pub use lower_bound::{lower_bound, lower_bound_tensor};
 pub use projections::{AlternatingProjections, Projector};
 
-use crate::matrix::check_finite;
-use crate::tensor::train::{Truncation, tt_svd};
-use crate::{
-    Entries, Error, LowRank, Progress, Report, Result, Scalar, Status, TensorEntries, TensorTrain, svd,
-};
+use crate::{Entries, Error, LowRank, Progress, Report, Result, Scalar, Status, TensorEntries, TensorTrain};
 use cores::Cores;
 use descent::Found;
-use faer::Mat;
 use monitor::Monitor;
-use ndarray::{Array3, ArrayD};
 use source::Source;
 use std::ops::ControlFlow;
 
@@ -160,19 +156,7 @@ pub fn approximate<T: Scalar>(
         return Err(Error::Rank { rank, largest: m.min(n) });
     }
     let source = Source::new("f", f)?;
-    let start = match start {
-        Start::Svd => {
-            let parameters = svd::Randomized { seed, ..Default::default() };
-            let x = svd::randomized(&source.scaled(), rank, &parameters)?.into_low_rank();
-            Cores::from_low_rank(&x)
-        }
-        Start::Random => Cores::from_low_rank(&random_factors(m, n, rank, seed)),
-        Start::Warm(x) => {
-            let mut start = Cores::from_low_rank(&warm_factors(x, m, n, rank)?);
-            start.scale_by_power_of_two(source.exponent);
-            start
-        }
-    };
+    let start = start::of_matrix(start, &source, rank, seed)?;
     let found = search(&source, &[m, n], start, &method, seed, &mut monitor)?;
     let lower = if lower_bound { lower_bound::of_matrix(&source, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
@@ -205,24 +189,10 @@ pub fn approximate_tensor<T: Scalar>(
         let remedy = "ask for a rank of at least 1";
         return Err(Error::Parameter { name: "rank", value: "0".into(), remedy });
     }
-    let limits = largest_ranks(&shape); // 0 for empty tensors, whose trains have rank 1
-    let ranks: Vec<usize> = limits.iter().map(|&r| r.min(rank).max(1)).collect();
     let cut = cores::cheapest_cut(&shape);
     let unfolding = f.unfolding(cut)?;
     let source = Source::new("f", &*unfolding).map_err(|e| in_tensor(e, &shape, cut))?;
-    let start = match start {
-        Start::Svd => {
-            let mut start = Cores::from_train(&tensor_start(f, &source, &shape, rank, seed)?);
-            start.scale_by_power_of_two(source.exponent);
-            start
-        }
-        Start::Random => Cores::from_train(&TensorTrain::random(&shape, &ranks, seed)?),
-        Start::Warm(x) => {
-            let mut start = Cores::from_train(&warm_train(x, &shape, rank)?);
-            start.scale_by_power_of_two(source.exponent);
-            start
-        }
-    };
+    let start = start::of_tensor(start, f, &source, &shape, rank, seed)?;
     let found = search(&source, &shape, start, &method, seed, &mut monitor)?;
     let lower = if lower_bound { lower_bound_tensor(f, rank)? } else { 0.0 };
     let (cores, result) = finish(&source, found, lower, monitor);
@@ -265,6 +235,7 @@ fn search<T: Scalar>(
             Ok(descent::descend(source, start, floor, constants, monitor))
         }
         Method::AlternatingProjections(constants) => {
+            constants.check()?;
             projections::alternate(source, shape, start, floor, constants, seed, monitor)
         }
     }
@@ -296,44 +267,6 @@ fn finish<T: Scalar, X>(
     (found.cores, result)
 }
 
-fn random_factors<T: Scalar>(m: usize, n: usize, rank: usize, seed: u64) -> LowRank<T> {
-    let scaled = |rows, purpose| {
-        let scale = T::of(1.0 / (rank.max(1) as f64).sqrt());
-        let g: Mat<T> = crate::random::gaussian(rows, rank, seed, purpose);
-        Mat::from_fn(rows, rank, |i, j| g[(i, j)] * scale)
-    };
-    LowRank { u: scaled(m, "entrywise start, left"), v: scaled(n, "entrywise start, right") }
-}
-
-/// Warm factors, once they are known to fit.
-fn warm_factors<T: Scalar>(x: LowRank<T>, m: usize, n: usize, rank: usize) -> Result<LowRank<T>> {
-    if x.shape() != (m, n) || x.u.ncols() != x.v.ncols() || x.rank() > rank {
-        let expected = format!("factors ({m}, r) and ({n}, r) with r <= {rank} are needed");
-        let found = vec![x.u.nrows(), x.u.ncols(), x.v.nrows(), x.v.ncols()];
-        return Err(Error::Shape { argument: "start", expected, found });
-    }
-    check_finite("start", x.u.as_ref())?;
-    check_finite("start", x.v.as_ref())?;
-    Ok(x)
-}
-
-fn warm_train<T: Scalar>(x: TensorTrain<T>, shape: &[usize], rank: usize) -> Result<TensorTrain<T>> {
-    if x.shape() != shape || x.ranks().iter().any(|&r| r > rank) {
-        let expected = format!("a train of shape {shape:?} and ranks of at most {rank} is needed");
-        return Err(Error::Shape { argument: "start", expected, found: x.shape() });
-    }
-    for core in x.cores() {
-        crate::matrix::check_finite_array("start", core.view().into_dyn())?;
-    }
-    Ok(x)
-}
-
-/// The largest rank that the shape permits at each bond.
-fn largest_ranks(shape: &[usize]) -> Vec<usize> {
-    let product = |s: &[usize]| s.iter().fold(1usize, |p, &n| p.saturating_mul(n));
-    (1..shape.len()).map(|k| product(&shape[..k]).min(product(&shape[k..]))).collect()
-}
-
 /// The position of a non-finite entry of an unfolding, in the tensor.
 fn in_tensor(e: Error, shape: &[usize], cut: usize) -> Error {
     let Error::NonFinite { argument, index } = e else { return e };
@@ -344,39 +277,4 @@ fn in_tensor(e: Error, shape: &[usize], cut: usize) -> Error {
     };
     let index = [unravel(index[0], &shape[..cut]), unravel(index[1], &shape[cut..])].concat();
     Error::NonFinite { argument, index }
-}
-
-/// TT-SVD, on a dense copy where that is not too large.
-fn tensor_start<T: Scalar>(
-    f: &dyn TensorEntries<T>,
-    source: &Source<'_, T>,
-    shape: &[usize],
-    rank: usize,
-    seed: u64,
-) -> Result<TensorTrain<T>> {
-    const LARGEST_COPY: usize = 1 << 27;
-    if shape.len() == 2 || source.np * source.nq <= LARGEST_COPY || source.columns().is_some() {
-        let a = ArrayD::from_shape_vec(shape, source.row_major()?).expect("as many entries");
-        let mut train = Cores::from_train(&tt_svd(a.view(), Truncation::rank(rank))?.train);
-        train.scale_by_power_of_two(-source.exponent);
-        return train.to_train();
-    }
-    // Core 1 from the first unfolding, never stored; the rest is small.
-    let first = f.unfolding(1)?;
-    let r = rank.min(first.nrows()).min(first.ncols());
-    let svd = svd::randomized(&*first, r, &svd::Randomized { seed, ..Default::default() })?;
-    let rest: usize = first.ncols();
-    let carried: Vec<T> = (0..r * rest).map(|k| svd.s[k / rest] * svd.v[(k % rest, k / rest)]).collect();
-    let mut shape_after = shape[1..].to_vec();
-    shape_after[0] *= r;
-    let carried = ArrayD::from_shape_vec(shape_after, carried).expect("as many entries");
-    let mut cores = vec![Array3::from_shape_fn((1, shape[0], r), |(_, i, k)| svd.u[(i, k)])];
-    for (k, core) in
-        tt_svd(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate()
-    {
-        let (l, n, after) = core.dim();
-        let dim = if k == 0 { (r, shape[1], after) } else { (l, n, after) };
-        cores.push(core.into_shape_with_order(dim).expect("same number of entries"));
-    }
-    TensorTrain::new(cores)
 }

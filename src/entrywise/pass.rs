@@ -11,6 +11,7 @@
 //! Guarantee: the sums are taken in an order that depends on the shape only: any number of
 //! threads gives the same bits.
 
+use super::packed::{Aligned, Packed};
 use super::source::Source;
 use crate::Scalar;
 use faer::linalg::matmul::matmul;
@@ -108,38 +109,6 @@ pub(crate) fn residual<T: Scalar>(
     }
 }
 
-/// Numbers that start on a cache line: registers loaded from them never straddle two.
-#[derive(Default)]
-struct Aligned<T> {
-    data: Vec<T>,
-    start: usize,
-    len: usize,
-}
-
-impl<T: Scalar> Aligned<T> {
-    /// Becomes `len` zeros.
-    fn clear(&mut self, len: usize) {
-        let spare = 64 / size_of::<T>();
-        self.data.clear();
-        self.data.resize(len + spare, T::of(0.0));
-        self.start = self.data.as_ptr().align_offset(64).min(spare);
-        self.len = len;
-    }
-}
-
-impl<T> std::ops::Deref for Aligned<T> {
-    type Target = [T];
-    fn deref(&self) -> &[T] {
-        &self.data[self.start..self.start + self.len]
-    }
-}
-
-impl<T> std::ops::DerefMut for Aligned<T> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.data[self.start..self.start + self.len]
-    }
-}
-
 /// One register tile of R.
 #[repr(align(64))]
 struct Tile<T>([T; NR * MR * 16]);
@@ -162,29 +131,6 @@ impl<T: Scalar> WithSimd for Lanes<T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
         size_of::<T::V<S>>() / size_of::<T>()
-    }
-}
-
-/// A factor in the two layouts that the kernel reads.
-#[derive(Default)]
-struct Packed<T> {
-    /// Panels of `width` rows: entry (i, k) of panel b at [b r width + k width + i].
-    panels: Aligned<T>,
-    /// Rows padded to a whole number of registers.
-    rows: Aligned<T>,
-}
-
-impl<T: Scalar> Packed<T> {
-    fn pack(&mut self, x: &[T], n: usize, r: usize, width: usize, stride: usize) {
-        self.panels.clear(n.div_ceil(width) * width * r);
-        self.rows.clear(n * stride);
-        for (i, row) in x.chunks_exact(r).enumerate() {
-            self.rows[i * stride..i * stride + r].copy_from_slice(row);
-            let panel = &mut self.panels[i / width * width * r..];
-            for (k, &value) in row.iter().enumerate() {
-                panel[k * width + i % width] = value;
-            }
-        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::source::Source;
 use crate::matrix::{exponent, max_norm, scaled};
 use crate::svd::{self, Randomized};
 use crate::tensor::train::{RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
-use crate::{Result, Scalar, Status};
+use crate::{Error, Result, Scalar, Status};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::ArrayViewD;
@@ -53,6 +53,20 @@ pub struct AlternatingProjections {
 impl Default for AlternatingProjections {
     fn default() -> Self {
         Self { projector: Projector::default(), gap: 1e-2, progress: 1e-3 }
+    }
+}
+
+impl AlternatingProjections {
+    /// # Errors
+    /// [`Error::Parameter`] for a constant that would make the search endless or senseless.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (name, value) in [("gap", self.gap), ("progress", self.progress)] {
+            if !(value > 0.0 && value < 1.0) {
+                let remedy = "take a number between 0 and 1";
+                return Err(Error::Parameter { name, value: value.to_string(), remedy });
+            }
+        }
+        Ok(())
     }
 }
 

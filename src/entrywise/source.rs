@@ -92,6 +92,11 @@ impl<'a, T: Scalar> Source<'a, T> {
         }
     }
 
+    /// Rows and columns as they were given.
+    pub fn given_shape(&self) -> (usize, usize) {
+        (self.entries.nrows(), self.entries.ncols())
+    }
+
     /// F 2^e, the way up it was given; in place where it is stored and e = 0.
     pub fn scaled(&self) -> Scaled<'a, T> {
         Scaled { entries: self.entries, exponent: self.exponent }
