@@ -13,7 +13,7 @@ use lowrank::matrix::max_norm;
 use lowrank::ndarray::ArrayD;
 use lowrank::svd::{self, Randomized};
 use lowrank::tensor::train::{Truncation, tt_svd};
-use lowrank::{LowRank, Scalar, TensorTrain};
+use lowrank::{LowRank, Scalar};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
