@@ -167,8 +167,9 @@ pub fn approximate<T: Scalar>(
 /// most `rank` in the max norm.
 ///
 /// A rank above what the shape permits at a bond is lowered to it. Costs are those of
-/// [`approximate`] for the most nearly square unfolding, and those of [`tt_svd`](crate::tensor::train::tt_svd()) for the start
-/// (a randomized SVD of the first unfolding for a generated tensor of over 2^27 entries).
+/// [`approximate`] for the most nearly square unfolding, and those of
+/// [`tt_svd`](crate::tensor::train::tt_svd()) for the start (a randomized SVD of the first
+/// unfolding for a generated tensor of over 2^27 entries).
 ///
 /// # Errors
 /// As [`approximate`], the position of a non-finite entry being that in the tensor;
