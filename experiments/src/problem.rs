@@ -91,7 +91,7 @@ fn method<X>(trial: &Trial) -> Option<(Method, Start<X>)> {
         MethodName::Svd => None,
         MethodName::Descent => Some((Method::default(), Start::Svd)),
         MethodName::Ap => {
-            // Ends 0 to 10 % above the full SVD, which takes 20 times as long.
+            // Ends up to about a tenth above the full SVD, which takes over 20 times as long.
             let constants = AlternatingProjections { projector: Projector::BlockPower, ..Default::default() };
             Some((Method::AlternatingProjections(constants), Start::Random))
         }
