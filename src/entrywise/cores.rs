@@ -29,17 +29,35 @@ fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Ve
     multiply(MatRef::from_row_major_slice(a, k, m).transpose(), MatRef::from_row_major_slice(b, k, n))
 }
 
-/// The product, row-major; its rows are cut into pieces by the shape alone, so that any number
-/// of threads gives the same bits.
-fn multiply<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
-    let (m, n) = (a.nrows(), b.ncols());
+/// The product (m, n), row-major. Its rows, its columns or the sums are cut into pieces by the
+/// shape alone, so that any number of threads gives the same bits.
+pub(crate) fn multiply<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
+    const PIECES: usize = 8;
+    let (m, k, n) = (a.nrows(), a.ncols(), b.ncols());
+    let worth = m * k * n >> 18; // smaller pieces cost more to hand out than to multiply
+    let pieces = |size: usize| PIECES.min(size.div_ceil(64)).min(worth).max(1);
     let mut c = vec![T::of(0.0); m * n];
-    let rows = m.div_ceil(8).max(64);
-    c.par_chunks_mut((rows * n).max(1)).enumerate().for_each(|(piece, c)| {
-        let a = a.subrows(piece * rows, c.len() / n);
-        let c = MatMut::from_row_major_slice_mut(c, a.nrows(), n);
-        matmul(c, Accum::Replace, a, b, T::of(1.0), Par::Seq);
-    });
+    let one = |c: MatMut<'_, T>, a, b| matmul(c, Accum::Replace, a, b, T::of(1.0), Par::Seq);
+    if k > 16 * m.max(n) && worth > 1 {
+        let pieces = pieces(k);
+        let part = |i: usize| {
+            let ks = i * k / pieces..(i + 1) * k / pieces;
+            let mut c = vec![T::of(0.0); m * n];
+            let (a, b) = (a.subcols(ks.start, ks.len()), b.subrows(ks.start, ks.len()));
+            one(MatMut::from_row_major_slice_mut(&mut c, m, n), a, b);
+            c
+        };
+        let parts: Vec<Vec<T>> = (0..pieces).into_par_iter().map(part).collect();
+        for part in parts {
+            c.iter_mut().zip(part).for_each(|(c, x)| *c += x);
+        }
+    } else if m >= n {
+        let cs = MatMut::from_row_major_slice_mut(&mut c, m, n).par_row_partition_mut(pieces(m));
+        cs.zip(a.par_row_partition(pieces(m))).for_each(|(c, a)| one(c, a, b));
+    } else {
+        let cs = MatMut::from_row_major_slice_mut(&mut c, m, n).par_col_partition_mut(pieces(n));
+        cs.zip(b.par_col_partition(pieces(n))).for_each(|(c, b)| one(c, a, b));
+    }
     c
 }
 
@@ -47,15 +65,15 @@ fn multiply<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
 pub(crate) fn transpose<T: Scalar>(a: &[T], m: usize, n: usize) -> Vec<T> {
     const BLOCK: usize = 32; // of both: lines are then read and written whole
     let mut out = vec![T::of(0.0); a.len()];
-    for j0 in (0..n).step_by(BLOCK) {
+    out.par_chunks_mut((BLOCK * m).max(1)).enumerate().for_each(|(b, out)| {
         for i0 in (0..m).step_by(BLOCK) {
-            for j in j0..(j0 + BLOCK).min(n) {
+            for (j, out) in out.chunks_exact_mut(m).enumerate() {
                 for i in i0..(i0 + BLOCK).min(m) {
-                    out[j * m + i] = a[i * n + j];
+                    out[i] = a[i * n + b * BLOCK + j];
                 }
             }
         }
-    }
+    });
     out
 }
 
@@ -268,14 +286,13 @@ impl<T: Scalar> Cores<T> {
                 product_at_b(&x, &y, l1, n1 * r1, l1)
             };
         }
-        (0..d)
-            .map(|k| {
-                let (l, _, r) = self.shapes[k];
-                let a = if k > 0 { Some(regularised_inverse(&left[k - 1], l)?) } else { None };
-                let b = if k + 1 < d { Some(regularised_inverse(&right[k], r)?) } else { None };
-                Some((a, b))
-            })
-            .collect()
+        let invert = |k: usize| {
+            let (l, _, r) = self.shapes[k];
+            let a = if k > 0 { Some(regularised_inverse(&left[k - 1], l)?) } else { None };
+            let b = if k + 1 < d { Some(regularised_inverse(&right[k], r)?) } else { None };
+            Some((a, b))
+        };
+        (0..d).into_par_iter().map(invert).collect()
     }
 }
 

@@ -7,7 +7,8 @@
 //! Method: F is read (or generated) by tiles; a register kernel forms 3 registers x 8 columns
 //! of R at a time and compares them with eps; the entries over the level, a few percent, are
 //! scattered at once into both products. Where they are more, tiles of S are multiplied densely.
-//! Cost: 2 np nq r + 4 nnz(S) r flops, one read of F, workspace 8 to 16 copies of P.
+//! Cost: 2 np nq r + 4 nnz(S) r flops, one read of F, workspace 8 to 16 copies of the
+//! shorter factor.
 //! Guarantee: the sums are taken in an order that depends on the shape only: any number of
 //! threads gives the same bits.
 
@@ -73,47 +74,57 @@ pub(crate) fn residual<T: Scalar>(
     packed_q.pack(q, nq, r, NR, stride);
     // Judged by the last pass: S changes little from one to the next.
     let dense = found.nnz as f64 > DENSE * np as f64 * nq as f64;
-    let panels = nq.div_ceil(NR);
-    let chunks = if nq < 2048 { 8 } else { 16 }.min(panels.max(1));
+    // The longer side is cut, so that the product with the shorter one, which every chunk has of
+    // its own, is small.
+    let by_rows = np > nq;
+    let (long, unit) = if by_rows { (np, MR * lanes) } else { (nq, NR) };
+    let panels = long.div_ceil(unit);
+    let chunks = if long < 2048 { 8 } else { 16 }.min(panels.max(1));
     parts.resize_with(chunks, Part::default);
     parts.par_iter_mut().enumerate().for_each(|(c, part)| {
-        let cols = c * panels / chunks * NR..((c + 1) * panels / chunks * NR).min(nq);
-        part.p.clear(np * stride);
+        let piece = c * panels / chunks * unit..((c + 1) * panels / chunks * unit).min(long);
+        let (rows, cols) = if by_rows { (piece, 0..nq) } else { (0..np, piece) };
+        part.p.clear(rows.len() * stride);
         part.q.clear(cols.len() * stride);
-        Arch::new().dispatch(Chunk { source, p: packed_p, q: packed_q, r, stride, eps, dense, cols, part });
+        let (p, q) = (&*packed_p, &*packed_q);
+        Arch::new().dispatch(Chunk { source, p, q, r, stride, eps, dense, rows, cols, part });
     });
-    *found = Residual {
-        max: parts.iter().fold(T::of(0.0), |a, x| if x.max > a { x.max } else { a }),
-        phi: parts.iter().map(|x| x.phi).sum(),
-        nnz: parts.iter().map(|x| x.nnz).sum(),
-        p: std::mem::take(&mut found.p),
-        q: std::mem::take(&mut found.q),
-    };
-    found.p.clear();
-    found.p.resize(np * r, T::of(0.0));
-    found.p.par_chunks_mut(64 * r.max(1)).enumerate().for_each(|(b, out)| {
-        for part in parts.iter() {
-            for (i, row) in out.chunks_exact_mut(r).enumerate() {
-                let at = (64 * b + i) * stride;
-                for (s, &x) in row.iter_mut().zip(&part.p[at..at + r]) {
-                    *s += x;
-                }
+    found.max = parts.iter().fold(T::of(0.0), |a, x| if x.max > a { x.max } else { a });
+    found.phi = parts.iter().map(|x| x.phi).sum();
+    found.nnz = parts.iter().map(|x| x.nnz).sum();
+    let (p, q) = (parts.iter().map(|x| &x.p[..]).collect(), parts.iter().map(|x| &x.q[..]).collect());
+    let (joined, summed) = if by_rows { (p, q) } else { (q, p) };
+    let (long, short) = if by_rows { (&mut found.p, &mut found.q) } else { (&mut found.q, &mut found.p) };
+    join(joined, r, stride, long);
+    sum(summed, r, stride, short);
+}
+
+/// The rows of all `parts` one after the other, without the padding.
+fn join<T: Scalar>(parts: Vec<&[T]>, r: usize, stride: usize, out: &mut Vec<T>) {
+    out.clear();
+    for row in parts.iter().flat_map(|part| part.chunks_exact(stride)) {
+        out.extend_from_slice(&row[..r]);
+    }
+}
+
+/// The sum of the `parts`, without the padding.
+fn sum<T: Scalar>(parts: Vec<&[T]>, r: usize, stride: usize, out: &mut Vec<T>) {
+    out.clear();
+    out.resize(parts.first().map_or(0, |part| part.len() / stride) * r, T::of(0.0));
+    out.par_chunks_mut(64 * r).enumerate().for_each(|(b, out)| {
+        for part in &parts {
+            for (row, x) in out.chunks_exact_mut(r).zip(part[64 * b * stride..].chunks_exact(stride)) {
+                row.iter_mut().zip(x).for_each(|(s, &x)| *s += x);
             }
         }
     });
-    found.q.clear();
-    for part in parts.iter() {
-        for row in part.q.chunks_exact(stride) {
-            found.q.extend_from_slice(&row[..r]);
-        }
-    }
 }
 
 /// One register tile of R.
 #[repr(align(64))]
 struct Tile<T>([T; NR * MR * 16]);
 
-/// What one chunk of columns found, rows padded to whole registers.
+/// What one chunk found, rows padded to whole registers.
 #[derive(Default)]
 struct Part<T> {
     max: T,
@@ -134,7 +145,7 @@ impl<T: Scalar> WithSimd for Lanes<T> {
     }
 }
 
-/// One chunk of columns of the pass.
+/// One chunk of rows or columns of the pass.
 struct Chunk<'a, T: Scalar> {
     source: &'a Source<'a, T>,
     p: &'a Packed<T>,
@@ -144,6 +155,7 @@ struct Chunk<'a, T: Scalar> {
     eps: T,
     /// Whether S is multiplied as a dense matrix.
     dense: bool,
+    rows: Range<usize>,
     cols: Range<usize>,
     part: &'a mut Part<T>,
 }
@@ -157,11 +169,11 @@ impl<T: Scalar> WithSimd for Chunk<'_, T> {
         let mut f_tile = Vec::new();
         let mut s_tile = Vec::new();
         let mut largest = T::v_splat(simd, T::of(0.0));
-        let (source, cols) = (self.source, self.cols.clone());
+        let (source, rows, cols) = (self.source, self.rows.clone(), self.cols.clone());
         for j0 in cols.clone().step_by(TILE_COLS) {
             let cols = j0..(j0 + TILE_COLS).min(cols.end);
-            for i0 in (0..source.np).step_by(TILE_ROWS) {
-                let rows = i0..(i0 + TILE_ROWS).min(source.np);
+            for i0 in rows.clone().step_by(TILE_ROWS) {
+                let rows = i0..(i0 + TILE_ROWS).min(rows.end);
                 let height = rows.len();
                 if source.columns().is_none() {
                     f_tile.resize(height * cols.len(), T::of(0.0));
@@ -263,11 +275,11 @@ impl<T: Scalar> Chunk<'_, T> {
                 let s = T::v_splat(simd, s);
                 let row = (i + at % width) * *stride;
                 let col = (j + at / width) * *stride;
-                let here = col - self.cols.start * *stride;
+                let (row_here, col_here) = (row - self.rows.start * *stride, col - self.cols.start * *stride);
                 let p = T::v_registers::<S>(&self.p.rows[row..row + *stride]);
                 let q = T::v_registers::<S>(&self.q.rows[col..col + *stride]);
-                let sum_p = T::v_registers_mut::<S>(&mut part.p[row..row + *stride]);
-                let sum_q = T::v_registers_mut::<S>(&mut part.q[here..here + *stride]);
+                let sum_p = T::v_registers_mut::<S>(&mut part.p[row_here..row_here + *stride]);
+                let sum_q = T::v_registers_mut::<S>(&mut part.q[col_here..col_here + *stride]);
                 for (((sum_p, sum_q), &p), &q) in sum_p.iter_mut().zip(sum_q).zip(p).zip(q) {
                     *sum_p = T::v_mul_add(simd, s, q, *sum_p);
                     *sum_q = T::v_mul_add(simd, s, p, *sum_q);
@@ -280,18 +292,17 @@ impl<T: Scalar> Chunk<'_, T> {
     fn multiply(&mut self, rows: &Range<usize>, cols: &Range<usize>, s_tile: &[T]) {
         let (height, n_cols, r, stride) = (rows.len(), cols.len(), self.r, self.stride);
         let s = MatRef::from_column_major_slice_with_stride(s_tile, height, n_cols, TILE_ROWS);
-        let p = rows.start * stride..rows.end * stride;
-        let q = cols.start * stride..cols.end * stride;
-        let here = (cols.start - self.cols.start) * stride..(cols.end - self.cols.start) * stride;
+        let all = |range: &Range<usize>, from| (range.start - from) * stride..(range.end - from) * stride;
         let view = |x, n| MatRef::from_row_major_slice_with_stride(x, n, r, stride);
-        let (p_rows, q_rows) = (view(&self.p.rows[p.clone()], height), view(&self.q.rows[q], n_cols));
+        let (p_rows, q_rows) =
+            (view(&self.p.rows[all(rows, 0)], height), view(&self.q.rows[all(cols, 0)], n_cols));
         let add = |sum: &mut [T], a: MatRef<'_, T>, b, n| {
             // (faer 0.24's `from_row_major_slice_with_stride_mut` takes the slice by columns.)
             let sum = MatMut::from_column_major_slice_with_stride_mut(sum, r, n, stride).transpose_mut();
             matmul(sum, Accum::Add, a, b, T::of(1.0), Par::Seq);
         };
-        add(&mut self.part.p[p], s, q_rows, height);
-        add(&mut self.part.q[here], s.transpose(), p_rows, n_cols);
+        add(&mut self.part.p[all(rows, self.rows.start)], s, q_rows, height);
+        add(&mut self.part.q[all(cols, self.cols.start)], s.transpose(), p_rows, n_cols);
     }
 }
 

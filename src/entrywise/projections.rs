@@ -14,7 +14,7 @@
 //! Guarantee: none beyond the start; `lo` is no lower bound of anything.
 //! Deviations: the best factors seen are returned, not the last ones.
 
-use super::cores::{Cores, transpose};
+use super::cores::{Cores, multiply, transpose};
 use super::descent::Found;
 use super::monitor::Monitor;
 use super::source::Source;
@@ -25,6 +25,7 @@ use crate::{Error, Result, Scalar, Status};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::ArrayViewD;
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// How alternating projections project onto matrices of rank r (tensor trains of ranks r).
@@ -141,7 +142,7 @@ fn clip<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, eps: T, y: &mut [T]) ->
         let cols = COLS * b..COLS * b + y.len() / np;
         let q = q.subrows(cols.start, cols.len()).transpose();
         let mut buffer = Vec::new();
-        let mut largest = T::of(0.0);
+        let mut largest = [T::of(0.0); LANES];
         for i in (0..np).step_by(ROWS) {
             let rows = i..(i + ROWS).min(np);
             if source.columns().is_none() {
@@ -156,18 +157,32 @@ fn clip<T: Scalar>(source: &Source<'_, T>, x: &Cores<T>, eps: T, y: &mut [T]) ->
                     Some(columns) => &columns[cols.start + j][rows.clone()],
                     None => &buffer[j * rows.len()..][..rows.len()],
                 };
-                for (y, &f) in y[rows.clone()].iter_mut().zip(f) {
-                    let d = *y - f;
-                    let size = num_traits::Float::abs(d);
-                    largest = if size > largest { size } else { largest };
-                    let d = if d > eps { eps } else { d };
-                    *y = f + if d < -eps { -eps } else { d };
-                }
+                Arch::new().dispatch(|| clip_column(&mut y[rows.clone()], f, eps, &mut largest));
             }
         }
-        largest
+        largest.into_iter().fold(T::of(0.0), larger)
     });
-    largest.reduce(|| T::of(0.0), |a, b| if b > a { b } else { a })
+    largest.reduce(|| T::of(0.0), larger)
+}
+
+/// Running maxima kept side by side, so that they fill the registers of any machine.
+const LANES: usize = 16;
+
+fn larger<T: Scalar>(a: T, b: T) -> T {
+    if b > a { b } else { a }
+}
+
+/// y = f + clip(y - f, -eps, eps); `largest` takes in |y - f|.
+#[inline(always)]
+fn clip_column<T: Scalar>(y: &mut [T], f: &[T], eps: T, largest: &mut [T; LANES]) {
+    for (y, f) in y.chunks_mut(LANES).zip(f.chunks(LANES)) {
+        for ((y, &f), largest) in y.iter_mut().zip(f).zip(largest.iter_mut()) {
+            let d = *y - f;
+            *largest = larger(*largest, num_traits::Float::abs(d));
+            let d = if d > eps { eps } else { d };
+            *y = f + if d < -eps { -eps } else { d };
+        }
+    }
 }
 
 /// P_r(y): the cores of a nearly best approximation of rank r in the Frobenius norm.
@@ -235,11 +250,10 @@ fn block_power<T: Scalar>(shape: &[usize], y: MatRef<'_, T>, x: &Cores<T>) -> Re
         let c = if k == 0 { y } else { MatRef::from_row_major_slice(&carried, l * n, rest) };
         let v = MatRef::from_row_major_slice(faces.right(k + 1), rest, r);
         let v = scaled(v, -exponent(T::of(max_norm(v)))); // a basis: its scale does not matter
-        let u = svd::orthonormal_basis((c * v).as_ref())?; // (l n, min(l n, r))
+        let cv = multiply(c, v.as_ref());
+        let u = svd::orthonormal_basis(MatRef::from_row_major_slice(&cv, l * n, r))?; // (l n, min(l n, r))
         let r = u.ncols();
-        let mut next = vec![T::of(0.0); r * rest];
-        let out_next = MatMut::from_row_major_slice_mut(&mut next, r, rest);
-        matmul(out_next, Accum::Replace, u.transpose(), c, T::of(1.0), Par::Seq);
+        let next = multiply(u.transpose(), c);
         out.shapes.push((l, n, r));
         out.data.push((0..l * n * r).map(|k| u[(k / r, k % r)]).collect());
         (carried, l) = (next, r);
