@@ -34,7 +34,7 @@ fn product_at_b<T: Scalar>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Ve
 pub(crate) fn multiply<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
     const PIECES: usize = 8;
     let (m, k, n) = (a.nrows(), a.ncols(), b.ncols());
-    let worth = m * k * n >> 18; // smaller pieces cost more to hand out than to multiply
+    let worth = (m * k * n) >> 18; // smaller pieces cost more to hand out than to multiply
     let pieces = |size: usize| PIECES.min(size.div_ceil(64)).min(worth).max(1);
     let mut c = vec![T::of(0.0); m * n];
     let one = |c: MatMut<'_, T>, a, b| matmul(c, Accum::Replace, a, b, T::of(1.0), Par::Seq);

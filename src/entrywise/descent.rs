@@ -12,7 +12,8 @@
 //! Cost: 600 to 700 steps, each one fused pass (2 N r + 4 nnz r flops for N entries, nnz of
 //! them, 1 to 10 %, over the level) and O((n1 + n2) r^2), which dominates for r near n.
 //! Guarantee: never worse than the start; a local method, so no better guarantee is possible
-//! (the problem is NP-hard for r = 1: Gillis and Shitov 2019). See `lower_bound` for how far
+//! (the problem is NP-hard for r = 1: Gillis and Shitov 2019). Zero is a saddle: a start that is no
+//! better than X = 0 may end there. See `lower_bound` for how far
 //! from the best it may be.
 //! Deviations: none from the literature, since it is this project's own.
 
@@ -179,7 +180,7 @@ pub(crate) fn descend<T: Scalar>(
                 (t, phi_before) = (1.0, f64::INFINITY);
             }
         }
-        let reached = error.as_f64() <= eps.as_f64() * (1.0 + 0.25 * depth);
+        let reached = finite && error.as_f64() <= eps.as_f64() * (1.0 + 0.25 * depth);
         if reached || count >= constants.patience {
             if !reached && best.error.as_f64() > (1.0 - constants.progress) * reference.as_f64() {
                 depth *= constants.shrink;

@@ -71,7 +71,8 @@ pub enum Start<X> {
     /// Gaussian factors divided by sqrt(r), for the reproduction of published numbers (times the
     /// power of two by which an F of extreme size is scaled).
     Random,
-    /// Given factors, of rank at most the one asked.
+    /// Given factors, of rank at most the one asked. The descent may not leave factors near zero:
+    /// give some that are better than X = 0.
     Warm(X),
 }
 
