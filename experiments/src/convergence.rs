@@ -55,8 +55,8 @@ const VARIANTS: [Variant; 6] = [
     ("ap-random", "alternating projections (randomized SVD), random start", (0, 114, 178)),
     ("ap-svd", "alternating projections (randomized SVD), SVD start", (86, 180, 233)),
     ("descent-short", "descent: depth 0.5, patience 15, shrink 0.6, steps up to 8", (0, 158, 115)),
-    ("descent-long-steps", "descent: depth 0.5, patience 40, shrink 0.8, steps up to 8", (204, 121, 167)),
-    ("descent", "descent, the default: depth 0.9, patience 25, shrink 0.7, steps up to 1.3", (213, 94, 0)),
+    ("descent-deep", "descent: depth 0.9, patience 25, shrink 0.7, steps up to 1.3", (204, 121, 167)),
+    ("descent", "descent, the default: depth 0.5, patience 25, shrink 0.7, steps up to 1.3", (213, 94, 0)),
     ("descent-patient", "descent: depth 0.9, patience 60, shrink 0.85, steps up to 1.3", (60, 60, 60)),
 ];
 
@@ -73,7 +73,7 @@ fn search<X>(variant: &str) -> (Method, Start<X>) {
         "ap-random" => (projections(), Start::Random),
         "ap-svd" => (projections(), Start::Svd),
         "descent-short" => descent(0.5, 15, 0.6, 8.0),
-        "descent-long-steps" => descent(0.5, 40, 0.8, 8.0),
+        "descent-deep" => descent(0.9, 25, 0.7, 1.3),
         "descent-patient" => descent(0.9, 60, 0.85, 1.3),
         _ => (Method::default(), Start::Svd),
     }

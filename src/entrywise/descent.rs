@@ -9,7 +9,7 @@
 //! the interfaces and restarted when phi grows, while eps is chased down from the best error
 //! so far by a relative depth d that shrinks whenever a level brings no progress.
 //! The Gram matrices are inverted anew every fifth step.
-//! Cost: 600 to 700 steps, each one fused pass (2 N r + 4 nnz r flops for N entries, nnz of
+//! Cost: about 600 steps, each one fused pass (2 N r + 4 nnz r flops for N entries, nnz of
 //! them, 1 to 10 %, over the level) and O((n1 + n2) r^2), which dominates for r near n.
 //! Guarantee: never worse than the start; a local method, so no better guarantee is possible
 //! (the problem is NP-hard for r = 1: Gillis and Shitov 2019). Zero is a saddle: a start that is no
@@ -50,7 +50,7 @@ pub struct Descent {
 impl Default for Descent {
     fn default() -> Self {
         Self {
-            depth: 0.9,
+            depth: 0.5,
             shrink: 0.7,
             patience: 25,
             progress: 0.002,

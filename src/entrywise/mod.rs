@@ -27,6 +27,7 @@
 
 mod cores;
 mod descent;
+mod kernel;
 mod lower_bound;
 mod monitor;
 mod packed;
@@ -138,7 +139,7 @@ impl<X> Approximation<X> {
 /// max norm.
 ///
 /// Each step costs 2 m n r + 4 nnz r flops, nnz the 1 to 10 % of the entries over the current
-/// level; 600 to 700 steps are usual. Rank 0 and empty matrices give empty factors.
+/// level; about 600 steps are usual. Rank 0 and empty matrices give empty factors.
 ///
 /// # Errors
 /// [`Error::NonFinite`] (argument `f`) with the position; [`Error::Rank`] for
