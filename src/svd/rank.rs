@@ -239,7 +239,7 @@ mod tests {
                 (Rank::Energy(1.0), 4),
                 (Rank::Fixed(5), 5),
                 (Rank::Fixed(0), 0),
-                (Rank::Parameters(44), 3),
+                (Rank::Parameters(44), 2),
                 (Rank::Parameters(45), 3),
                 (Rank::Parameters(14), 0),
                 (Rank::Parameters(usize::MAX), 4),

@@ -13,7 +13,7 @@
 //!
 //! **Cost.** O(60 p) for each round; a round adds an outlier, and there are few in practice.
 //!
-//! **Guarantee.** For Gaussian noise alone w is right to about 1/p, and with the default margin
+//! **Guarantee.** For Gaussian noise alone w is right to a few 1/p, and with the default margin
 //! one matrix in a hundred shows an outlier. A signal of size x (its singular value) is visible
 //! from x > b^(1/4) sqrt(N) w on, b = p / N (Baik, Ben Arous, Péché 2005; Benaych-Georges,
 //! Nadakuditi 2012): weaker ones leave no trace in the spectrum. Fails when a quarter or more of
@@ -48,7 +48,7 @@ pub struct NoiseFit {
     /// How many singular values lie above the edge.
     pub outliers: usize,
     /// The largest difference between the distribution of the other values and the law
-    /// (Kolmogorov and Smirnov), from 0 to 1: below 1/sqrt(p) for noise, by far.
+    /// (Kolmogorov and Smirnov), from 0 to 1: about 2 / p for white noise, p = min(m, n).
     pub distance: f64,
 }
 
