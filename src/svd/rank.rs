@@ -82,7 +82,7 @@ impl Rank {
     /// # lowrank::Result::Ok(())
     /// ```
     pub fn choose<T: Scalar>(self, s: &[T]) -> Result<usize> {
-        self.from_checked(&Checked::new(s)?, None)
+        self.choose_checked(&Checked::new(s)?, None)
     }
 
     /// The rank for nonincreasing singular values `s` of a matrix of shape (m, n).
@@ -106,10 +106,10 @@ impl Rank {
     pub fn choose_for<T: Scalar>(self, s: &[T], shape: (usize, usize)) -> Result<usize> {
         let s = Checked::new(s)?;
         check_shape(s.x.len(), shape, false)?;
-        self.from_checked(&s, Some(shape))
+        self.choose_checked(&s, Some(shape))
     }
 
-    pub(super) fn from_checked(self, s: &Checked, shape: Option<(usize, usize)>) -> Result<usize> {
+    pub(super) fn choose_checked(self, s: &Checked, shape: Option<(usize, usize)>) -> Result<usize> {
         let shape = shape.ok_or(Error::Parameter {
             name: "rank",
             value: self.to_string(),

@@ -92,7 +92,7 @@ pub fn compare_ranks<T: Scalar>(s: &[T], shape: (usize, usize), wishes: &[Rank])
     check_shape(s.x.len(), shape, true)?;
     let tails = s.squared_tails();
     let rows =
-        wishes.iter().map(|wish| Ok(row(*wish, wish.from_checked(&s, Some(shape))?, &s, &tails, shape)));
+        wishes.iter().map(|wish| Ok(row(*wish, wish.choose_checked(&s, Some(shape))?, &s, &tails, shape)));
     Ok(RankTable {
         shape,
         stable_rank: stable_rank_of(&s),
