@@ -20,7 +20,8 @@
 //! | what you want | module |
 //! | --- | --- |
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
-//! | dense and randomized SVD, QR, the rank for a tolerance | [`svd`] |
+//! | dense and randomized SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
+//! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, tiles of entries | [`operator`] |
