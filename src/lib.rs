@@ -22,6 +22,7 @@
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
 //! | dense and randomized SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
+//! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, tiles of entries | [`operator`] |
@@ -33,7 +34,7 @@
 //! | the numbers computed in, f32 and f64 | [`scalar`] |
 //!
 //! Each depends on those below it only: `matrix`, `random`, then `operator`, then `svd`, then
-//! `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
+//! `matmul`, `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
 //! both crates are re-exported.
 //!
 //! # Notation
@@ -84,6 +85,7 @@ pub mod entrywise;
 pub mod error;
 pub mod generated;
 pub mod io;
+pub mod matmul;
 pub mod matrix;
 pub mod operator;
 pub mod random;
