@@ -498,6 +498,30 @@ fn wished_tolerances_are_met() {
     assert!(factorize(a.as_ref(), &wrong).is_err());
 }
 
+/// Every wish is met by both decompositions: the same rank where the values tell it clearly.
+#[test]
+fn every_wish_is_understood() {
+    let s: Vec<f64> = (0..40).map(|i| if i < 6 { 2f64.powi(-i) } else { 1e-9 / (i + 1) as f64 }).collect();
+    let a = with_spectrum::<f64>(60, 40, &s, 3);
+    let wishes =
+        Rank::usual().into_iter().chain([Rank::Parameters(450), Rank::Spectral(1e-3), Rank::Fixed(3)]);
+    for rank in wishes {
+        let by = |method| factorize(a.as_ref(), &Factorization { rank, method }).unwrap();
+        let exact = by(Method::Exact);
+        let randomized = by(Method::Randomized { oversampling: 10, power_iterations: 2, seed: 1 });
+        assert_eq!(exact.factors.rank(), randomized.factors.rank(), "{rank}");
+        assert!(
+            randomized.error <= 1.01 * exact.error + 1e-12,
+            "{rank}: {} {}",
+            randomized.error,
+            exact.error
+        );
+    }
+    for rank in [Rank::Energy(2.0), Rank::Tolerance(f64::NAN), Rank::Compression(0.0), Rank::Spectral(-1.0)] {
+        assert!(factorize(a.as_ref(), &Factorization { rank, ..Default::default() }).is_err(), "{rank}");
+    }
+}
+
 #[test]
 fn the_automatic_choice_writes_what_it_says() {
     let a = with_spectrum::<f64>(200, 200, &[3.0, 1.0, 0.5], 1);

@@ -117,18 +117,24 @@ pub fn factorize<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Res
     Ok(Factored { factors: svd.into_low_rank(), s, error, norm, spectral: above.min(norm) })
 }
 
-/// A randomized SVD of a rank that is given or found by doubling.
+/// A randomized SVD of a rank that is given, set by a budget, or found by doubling; a dense one
+/// for wishes that need every singular value.
 fn wished<T: Scalar>(a: MatRef<'_, T>, norm: f64, rank: Rank, with: &Randomized<'_, T>) -> Result<Svd<T>> {
-    if let Rank::Fixed(rank) = rank {
-        return randomized(&a, rank, with);
-    }
-    rank.choose::<T>(&[])?; // checks the tolerance
-    let limit = match rank {
+    let (shape, largest) = (a.shape(), a.nrows().min(a.ncols()));
+    let tolerance = match rank {
+        Rank::Fixed(rank) => return randomized(&a, rank, with),
+        Rank::Parameters(_) | Rank::Compression(_) => {
+            let most = rank.choose_for(&vec![T::of(1.0); largest], shape)?;
+            let svd = randomized(&a, most, with)?;
+            let keep = rank.choose_for(&svd.s, shape)?;
+            return Ok(svd.truncate(keep));
+        }
         Rank::Energy(fraction) => (1.0 - fraction).sqrt(),
         Rank::Tolerance(tolerance) => tolerance,
-        Rank::Fixed(_) => 0.0,
-    } * norm;
-    let largest = a.nrows().min(a.ncols());
+        _ => return truncated(a, rank),
+    };
+    rank.choose::<T>(&[])?; // checks the wish
+    let limit = tolerance * norm;
     let mut guess = 16.min(largest);
     loop {
         // Half of the smaller size and beyond a dense SVD costs no more.
