@@ -23,6 +23,7 @@
 //! | dense and randomized SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
+//! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, tiles of entries | [`operator`] |
@@ -34,7 +35,7 @@
 //! | the numbers computed in, f32 and f64 | [`scalar`] |
 //!
 //! Each depends on those below it only: `matrix`, `random`, then `operator`, then `svd`, then
-//! `matmul`, `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
+//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
 //! both crates are re-exported.
 //!
 //! # Notation
@@ -85,6 +86,7 @@ pub mod entrywise;
 pub mod error;
 pub mod generated;
 pub mod io;
+pub mod layers;
 pub mod matmul;
 pub mod matrix;
 pub mod operator;
