@@ -64,7 +64,7 @@ fn same_shape<T: Scalar>(argument: &'static str, w: MatRef<'_, T>, shape: (usize
 ///
 /// ```
 /// use lowrank::{faer::mat, layers::optimal_update, svd::Rank};
-/// let w = mat![[1.0, 0.0], [0.0, 1.0]];
+/// let w = mat![[1.0_f64, 0.0], [0.0, 1.0]];
 /// let target = mat![[5.0, 0.0], [0.0, 2.0]];
 /// let update = optimal_update(w.as_ref(), target.as_ref(), Rank::Fixed(1))?;
 /// assert!((update.error - 1.0_f64).abs() < 1e-14); // the second singular value of the change
