@@ -25,7 +25,7 @@
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
-//! | what can be used without being stored: factors, tiles of entries | [`operator`] |
+//! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
 //! | seeded random streams, random matrices, named test matrices | [`random`] |
 //! | NumPy's `.npy` and `.npz` | [`io`] |
@@ -99,7 +99,7 @@ pub mod tensor;
 pub use error::{Error, Result};
 pub use faer;
 pub use ndarray;
-pub use operator::{Entries, LowRank, TensorEntries};
+pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
 pub use scalar::Scalar;
 pub use tensor::TensorTrain;

@@ -2,11 +2,11 @@
 //! which rank to take, how large the noise is, how they decay.
 
 mod dense;
-mod products;
 mod qr;
 mod randomized;
 mod rank;
 mod rank_table;
+mod source;
 pub mod spectrum;
 
 pub use dense::{Svd, dense, full, singular_values};

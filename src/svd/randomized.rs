@@ -1,6 +1,6 @@
 //! Randomized truncated singular value decomposition.
 //!
-//! **Problem.** A (m, n), stored or generated, and a rank k: the k leading singular triplets.
+//! **Problem.** A (m, n), stored, generated, or only applied to vectors, and a rank k: the k leading singular triplets.
 //!
 //! **Method.** Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53
 //! (2011), algorithms 4.4 and 5.1: a Gaussian sketch A Omega with l = k + oversampling columns,
@@ -20,11 +20,11 @@
 //! **Deviations.** Where l >= 3/4 min(m, n) the dense SVD is taken and truncated; the columns of
 //! a warm start replace the first columns of the sketch.
 
-use super::products::Source;
+use super::source::Source;
 use super::{Svd, dense};
-use crate::matrix::{canonical_signs, check_finite, scale_by_power_of_two};
+use crate::matrix::{canonical_signs, check_finite};
 use crate::random::gaussian;
-use crate::{Entries, Error, Result, Scalar};
+use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatRef};
 
 /// Parameters of [`randomized`].
@@ -47,15 +47,16 @@ impl<T: Scalar> Default for Randomized<'_, T> {
     }
 }
 
-/// Randomized truncated SVD of rank exactly `rank` (k = rank columns), of a stored matrix or of
-/// one given by its entries.
+/// Randomized truncated SVD of rank exactly `rank` (k = rank columns), of a stored matrix, of one
+/// given by its entries, or of any other [`Operator`].
 ///
 /// Rank 0 gives empty factors. The matrix may be zero or of lower rank: the last singular values
 /// are then zero and the vectors still orthonormal.
 ///
 /// # Errors
 /// [`Error::Rank`] when `rank` > min(m, n); [`Error::NonFinite`] for NaN and infinities in `a`
-/// (of a generated matrix: at rank 0 nothing is evaluated) or in the warm start;
+/// (of a generated matrix: at rank 0 nothing is evaluated; of an operator with unknown entries:
+/// `a b`, the position in the product) or in the warm start;
 /// [`Error::Shape`] when the warm start has not n rows; those of [`dense`].
 ///
 /// ```
@@ -66,21 +67,21 @@ impl<T: Scalar> Default for Randomized<'_, T> {
 /// assert!(svd.error(a.as_ref())? <= 1.001 * best.error(a.as_ref())?);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn randomized<T: Scalar>(
-    a: &(impl Entries<T> + ?Sized),
+pub fn randomized<T: Scalar, K>(
+    a: &(impl Operator<T, K> + ?Sized),
     rank: usize,
     parameters: &Randomized<'_, T>,
 ) -> Result<Svd<T>> {
-    let (m, n) = (a.nrows(), a.ncols());
+    let (m, n) = a.shape();
     let width = check(m, n, rank, parameters)?;
     let mut source = Source::new(a)?;
     if rank == 0 {
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(match a.stored() {
+        return Ok(match a.stored_matrix() {
             Some(stored) => dense(stored),
-            None => dense(source.to_dense().as_ref()),
+            None => dense(a.to_dense()?.as_ref()),
         }?
         .truncate(rank));
     }
@@ -96,16 +97,7 @@ pub fn randomized<T: Scalar>(
     T::product(u.as_mut(), false, q.as_ref(), small.v.subcols(0, rank));
     let Svd { u: mut v, mut s, .. } = small.truncate(rank);
     canonical_signs(&mut u, &mut v);
-    for x in &mut s {
-        *x = scale_by_power_of_two(*x, source.shift());
-    }
-    if s.iter().any(|x| !num_traits::Float::is_finite(*x)) {
-        return Err(Error::Parameter {
-            name: "a",
-            value: format!("matrix with |entries| up to 2^{}", source.shift() + 1),
-            remedy: "its largest singular value exceeds the largest number: scale the matrix down",
-        });
-    }
+    source.scale_back(&mut s)?;
     Ok(Svd { u, s, v })
 }
 
@@ -151,6 +143,8 @@ fn basis<T: Scalar>(a: Mat<T>) -> Result<Mat<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Entries;
+    use crate::matrix::scale_by_power_of_two;
     use crate::random::with_spectrum;
     use std::ops::Range;
 
