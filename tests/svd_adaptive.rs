@@ -11,7 +11,7 @@ use lowrank::svd::{
     Adaptive, AdaptiveSvd, Certificate, Krylov, Randomized, Svd, adaptive, dense, krylov, randomized,
     residuals, singular_values,
 };
-use lowrank::{Error, LowRank, Scalar, Status};
+use lowrank::{Error, LowRank, Operator, Scalar, Status};
 
 fn wide<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].as_f64())
@@ -40,9 +40,7 @@ fn error<T: Scalar>(a: MatRef<'_, T>, svd: &Svd<T>) -> f64 {
     frobenius((wide(a) - left * wide(svd.v.as_ref()).transpose()).as_ref())
 }
 
-fn functions<'a, T: Scalar>(
-    a: &'a Mat<T>,
-) -> Functions<impl Fn(MatRef<'_, T>) -> Mat<T> + 'a, impl Fn(MatRef<'_, T>) -> Mat<T> + 'a> {
+fn functions<T: Scalar>(a: &Mat<T>) -> impl Operator<T> {
     let apply = move |b: MatRef<'_, T>| a * b;
     Functions { shape: a.shape(), apply, apply_transpose: move |b: MatRef<'_, T>| a.transpose() * b }
 }
@@ -282,7 +280,8 @@ fn krylov_is_better_than_power_iterations() {
     }
     check::<f64>();
     check::<f32>();
-    let spectra: [(&str, fn(i32) -> f64); 3] = [
+    type Value = fn(i32) -> f64;
+    let spectra: [(&str, Value); 3] = [
         ("1 - i / 600", |i| 1.0 - f64::from(i) / 600.0),
         ("i^-1/2", |i| f64::from(i + 1).powf(-0.5)),
         ("exp(-i / 60)", |i| (-f64::from(i) / 60.0).exp()),

@@ -32,9 +32,7 @@ fn error<T: Scalar>(a: MatRef<'_, T>, svd: &Svd<T>) -> f64 {
     frobenius((wide(a) - left * wide(svd.v.as_ref()).transpose()).as_ref())
 }
 
-fn functions<T: Scalar>(
-    a: MatRef<'_, T>,
-) -> Functions<impl Fn(MatRef<'_, T>) -> Mat<T> + Sync, impl Fn(MatRef<'_, T>) -> Mat<T> + Sync> {
+fn functions<T: Scalar>(a: MatRef<'_, T>) -> impl Operator<T> {
     let times = |transposed: bool| {
         move |b: MatRef<'_, T>| {
             let a = if transposed { a.transpose() } else { a };
