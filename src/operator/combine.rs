@@ -48,7 +48,8 @@ where
 /// ```
 /// use lowrank::{Operator, faer::mat, operator::{Csr, Sum}};
 /// let spike = Csr::from_triplets(2, 2, &[(0, 1, 5.0)])?;
-/// let sum = Sum::new(&spike, &mat![[1.0, 2.0], [3.0, 4.0]])?;
+/// let stored = mat![[1.0, 2.0], [3.0, 4.0]];
+/// let sum = Sum::new(&spike, &stored)?;
 /// assert_eq!(sum.to_dense()?, mat![[1.0, 7.0], [3.0, 4.0]]);
 /// # lowrank::Result::Ok(())
 /// ```
