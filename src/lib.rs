@@ -20,13 +20,13 @@
 //! | what you want | module |
 //! | --- | --- |
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
-//! | dense and randomized SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
+//! | dense, randomized, adaptive and Krylov SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
-//! | what can be used without being stored: factors, tiles of entries | [`operator`] |
+//! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
 //! | seeded random streams, random matrices, named test matrices | [`random`] |
 //! | NumPy's `.npy` and `.npz` | [`io`] |
@@ -101,7 +101,7 @@ pub mod tensor;
 pub use error::{Error, Result};
 pub use faer;
 pub use ndarray;
-pub use operator::{Entries, LowRank, TensorEntries};
+pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
 pub use scalar::Scalar;
 pub use tensor::TensorTrain;

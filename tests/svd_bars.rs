@@ -361,7 +361,8 @@ fn randomized_errors<T: Scalar>(seeds: u64, worst: &mut Worst) {
             for power_iterations in [0, 2] {
                 let (mut sum, mut largest) = (0.0, 0.0_f64);
                 for seed in 0..seeds {
-                    let parameters = Randomized { oversampling: p, power_iterations, seed, start: None };
+                    let parameters =
+                        Randomized { oversampling: p, power_iterations, seed, ..Default::default() };
                     let svd = randomized(&a, k, &parameters).unwrap();
                     let orthogonality = omega(&svd.u, g::<T>(m, n)).max(omega(&svd.v, g::<T>(m, n)));
                     worst.see("randomized omega", orthogonality, OMEGA, &case);

@@ -126,7 +126,7 @@ pub fn truncated_svd<T: Scalar>(f: &Mat<T>, rank: usize, seed: u64) -> Result<Lo
     if f.nrows().min(f.ncols()) <= LARGEST_DENSE_SVD {
         return Ok(svd::dense(f.as_ref())?.truncate(rank).into_low_rank());
     }
-    let parameters = Randomized { oversampling: 32, power_iterations: 10, seed, start: None };
+    let parameters = Randomized { oversampling: 32, power_iterations: 10, seed, ..Default::default() };
     Ok(svd::randomized(f, rank, &parameters)?.into_low_rank())
 }
 

@@ -204,7 +204,7 @@ fn project<T: Scalar>(
     let x = match projector {
         Projector::Full => svd::dense(y)?.truncate(rank).into_low_rank(),
         Projector::Randomized => {
-            let parameters = Randomized { oversampling: 5, power_iterations: 1, seed, start: None };
+            let parameters = Randomized { oversampling: 5, power_iterations: 1, seed, ..Default::default() };
             svd::randomized(&y, rank, &parameters)?.into_low_rank()
         }
         Projector::BlockPower => return block_power(shape, y, x),

@@ -102,7 +102,7 @@ pub fn factorize<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Res
     let svd = match parameters.method {
         Method::Exact => truncated(a, parameters.rank)?,
         Method::Randomized { oversampling, power_iterations, seed } => {
-            let with = Randomized { oversampling, power_iterations, seed, start: None };
+            let with = Randomized { oversampling, power_iterations, seed, ..Default::default() };
             wished(a, norm, parameters.rank, &with)?
         }
     };

@@ -20,6 +20,11 @@ pub trait Entries<T: Scalar>: Sync {
     fn stored(&self) -> Option<MatRef<'_, T>> {
         None
     }
+    /// Factors (m, r) and (n, r) with A = L R', where the matrix is kept so; products go through
+    /// them.
+    fn factors(&self) -> Option<(MatRef<'_, T>, MatRef<'_, T>)> {
+        None
+    }
 }
 
 impl<T: Scalar> Entries<T> for MatRef<'_, T> {

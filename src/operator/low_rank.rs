@@ -57,4 +57,7 @@ impl<T: Scalar> Entries<T> for LowRank<T> {
         let product = self.u.subrows(rows.start, height) * self.v.subrows(cols.start, width).transpose();
         Entries::tile(&product.as_ref(), 0..height, 0..width, out);
     }
+    fn factors(&self) -> Option<(MatRef<'_, T>, MatRef<'_, T>)> {
+        Some((self.u.as_ref(), self.v.as_ref()))
+    }
 }

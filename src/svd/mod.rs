@@ -1,16 +1,23 @@
 //! Singular value decompositions, the orthonormal bases under them, and what singular values tell:
 //! which rank to take, how large the noise is, how they decay.
 
+mod adaptive;
+mod blocks;
 mod dense;
-mod products;
+mod krylov;
 mod qr;
 mod randomized;
 mod rank;
 mod rank_table;
+mod residuals;
+mod source;
 pub mod spectrum;
 
+pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
+pub use krylov::{Krylov, krylov};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
+pub use residuals::residuals;

@@ -1,9 +1,10 @@
 //! Randomized truncated singular value decomposition.
 //!
-//! **Problem.** A (m, n), stored or generated, and a rank k: the k leading singular triplets.
+//! **Problem.** A (m, n), stored, generated, or only applied to vectors, and a rank k: the k leading singular triplets.
 //!
 //! **Method.** Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53
-//! (2011), algorithms 4.4 and 5.1: a Gaussian sketch A Omega with l = k + oversampling columns,
+//! (2011), algorithms 4.4 and 5.1: a sketch A Omega with l = k + oversampling columns, Gaussian or
+//! another [`Sketch`],
 //! q power iterations with every half-step orthonormalised by Householder QR, then the SVD of
 //! the small matrix Q'A, truncated.
 //!
@@ -12,7 +13,8 @@
 //!
 //! **Guarantee.** Without power iterations the expected error satisfies
 //! E|A - U diag(s) V'|_F <= sqrt(1 + k / (p - 1)) (s_{k+1}^2 + ...)^(1/2) before truncation to
-//! rank k, p = oversampling >= 2 (theorem 10.5); truncation adds at most one tail more. Power
+//! rank k, p = oversampling >= 2, for a Gaussian sketch (theorem 10.5); truncation adds at most
+//! one tail more. For the other sketches see [`Sketch`]. Power
 //! iterations bring it near the optimum wherever the spectrum has a gap. The columns of U and V
 //! are orthonormal to 10 max(m, n) eps always. The result depends on the seed and not on the
 //! number of threads.
@@ -20,11 +22,12 @@
 //! **Deviations.** Where l >= 3/4 min(m, n) the dense SVD is taken and truncated; the columns of
 //! a warm start replace the first columns of the sketch.
 
-use super::products::Source;
+use super::blocks::svd_in_span;
+use super::source::Source;
 use super::{Svd, dense};
-use crate::matrix::{canonical_signs, check_finite, scale_by_power_of_two};
-use crate::random::gaussian;
-use crate::{Entries, Error, Result, Scalar};
+use crate::matrix::check_finite;
+use crate::random::Sketch;
+use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatRef};
 
 /// Parameters of [`randomized`].
@@ -34,29 +37,32 @@ pub struct Randomized<'a, T: Scalar> {
     pub oversampling: usize,
     /// Power iterations; every half-step is re-orthonormalised.
     pub power_iterations: usize,
-    /// Seed of the Gaussian sketch.
+    /// Seed of the sketch.
     pub seed: u64,
     /// Warm start: a basis (n, any number) of approximate right singular vectors, used as the
     /// first columns of the sketch; columns beyond rank + oversampling are left out.
     pub start: Option<MatRef<'a, T>>,
+    /// The distribution of the sketch.
+    pub sketch: Sketch,
 }
 
 impl<T: Scalar> Default for Randomized<'_, T> {
     fn default() -> Self {
-        Self { oversampling: 10, power_iterations: 2, seed: 0, start: None }
+        Self { oversampling: 10, power_iterations: 2, seed: 0, start: None, sketch: Sketch::Gaussian }
     }
 }
 
-/// Randomized truncated SVD of rank exactly `rank` (k = rank columns), of a stored matrix or of
-/// one given by its entries.
+/// Randomized truncated SVD of rank exactly `rank` (k = rank columns), of a stored matrix, of one
+/// given by its entries, or of any other [`Operator`].
 ///
 /// Rank 0 gives empty factors. The matrix may be zero or of lower rank: the last singular values
 /// are then zero and the vectors still orthonormal.
 ///
 /// # Errors
 /// [`Error::Rank`] when `rank` > min(m, n); [`Error::NonFinite`] for NaN and infinities in `a`
-/// (of a generated matrix: at rank 0 nothing is evaluated) or in the warm start;
-/// [`Error::Shape`] when the warm start has not n rows; those of [`dense`].
+/// (of a generated matrix: at rank 0 nothing is evaluated; of an operator with unknown entries:
+/// `a b`, the position in the product) or in the warm start;
+/// [`Error::Shape`] when the warm start has not n rows; those of [`Sketch::matrix`] and [`dense`].
 ///
 /// ```
 /// use lowrank::{faer::Mat, svd::{Randomized, dense, randomized}};
@@ -66,21 +72,21 @@ impl<T: Scalar> Default for Randomized<'_, T> {
 /// assert!(svd.error(a.as_ref())? <= 1.001 * best.error(a.as_ref())?);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn randomized<T: Scalar>(
-    a: &(impl Entries<T> + ?Sized),
+pub fn randomized<T: Scalar, K>(
+    a: &(impl Operator<T, K> + ?Sized),
     rank: usize,
     parameters: &Randomized<'_, T>,
 ) -> Result<Svd<T>> {
-    let (m, n) = (a.nrows(), a.ncols());
+    let (m, n) = a.shape();
     let width = check(m, n, rank, parameters)?;
     let mut source = Source::new(a)?;
     if rank == 0 {
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(match a.stored() {
+        return Ok(match a.stored_matrix() {
             Some(stored) => dense(stored),
-            None => dense(source.to_dense().as_ref()),
+            None => dense(a.to_dense()?.as_ref()),
         }?
         .truncate(rank));
     }
@@ -91,22 +97,9 @@ pub fn randomized<T: Scalar>(
         q = basis(source.product(w.as_ref())?)?;
     }
     let b = source.transposed_product(q.as_ref())?; // (n, width), the transpose of Q'A
-    let small = dense(b.as_ref())?; // B = V diag(s) W'
-    let mut u = Mat::zeros(m, rank);
-    T::product(u.as_mut(), false, q.as_ref(), small.v.subcols(0, rank));
-    let Svd { u: mut v, mut s, .. } = small.truncate(rank);
-    canonical_signs(&mut u, &mut v);
-    for x in &mut s {
-        *x = scale_by_power_of_two(*x, source.shift());
-    }
-    if s.iter().any(|x| !num_traits::Float::is_finite(*x)) {
-        return Err(Error::Parameter {
-            name: "a",
-            value: format!("matrix with |entries| up to 2^{}", source.shift() + 1),
-            remedy: "its largest singular value exceeds the largest number: scale the matrix down",
-        });
-    }
-    Ok(Svd { u, s, v })
+    let mut svd = svd_in_span(q.as_ref(), b.as_ref(), rank)?;
+    source.scale_back(&mut svd.s)?;
+    Ok(svd)
 }
 
 /// Checks the parameters; gives the number of columns of the sketch.
@@ -125,6 +118,7 @@ fn check<T: Scalar>(m: usize, n: usize, rank: usize, p: &Randomized<'_, T>) -> R
         }
         check_finite("start", start)?;
     }
+    p.sketch.check()?;
     let width = rank.saturating_add(p.oversampling).min(largest);
     let bytes = m.max(n) as f64 * width as f64 * size_of::<T>() as f64;
     if rank > 0 && bytes > isize::MAX as f64 {
@@ -135,7 +129,7 @@ fn check<T: Scalar>(m: usize, n: usize, rank: usize, p: &Randomized<'_, T>) -> R
 
 /// The columns (n, width) that A is first applied to.
 fn sketch<T: Scalar>(n: usize, width: usize, p: &Randomized<'_, T>) -> Result<Mat<T>> {
-    let mut omega = gaussian(n, width, p.seed, "randomized svd sketch");
+    let mut omega = p.sketch.matrix(n, width, p.seed, "randomized svd sketch")?;
     if let Some(start) = p.start {
         let known = basis(start.subcols(0, start.ncols().min(width)).to_owned())?;
         omega.as_mut().subcols_mut(0, known.ncols()).copy_from(known);
@@ -151,6 +145,8 @@ fn basis<T: Scalar>(a: Mat<T>) -> Result<Mat<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Entries;
+    use crate::matrix::scale_by_power_of_two;
     use crate::random::with_spectrum;
     use std::ops::Range;
 
@@ -246,7 +242,7 @@ mod tests {
         let spectrum: Vec<f64> = (0..200).map(|i| 1.0 / (1.0 + i as f64)).collect();
         let a = with_spectrum::<f64>(300, 200, &spectrum, 3);
         let exact = dense(a.as_ref()).unwrap().truncate(10);
-        let cold = Randomized { oversampling: 2, power_iterations: 0, seed: 1, start: None };
+        let cold = Randomized { oversampling: 2, power_iterations: 0, seed: 1, ..Default::default() };
         let warm = Randomized { start: Some(exact.v.as_ref()), ..cold.clone() };
         let best = exact.error(a.as_ref()).unwrap();
         let error = |p| randomized(&a, 10, p).unwrap().error(a.as_ref()).unwrap() / best;

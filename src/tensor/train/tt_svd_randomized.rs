@@ -68,7 +68,7 @@ pub fn tt_svd_randomized<T: Scalar>(
         let rank = ranks[bond].min(c.nrows()).min(c.ncols());
         // One stream a bond: the golden ratio spreads neighbouring seeds.
         let seed = seed ^ (bond as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let parameters = Randomized { oversampling, power_iterations, seed, start: None };
+        let parameters = Randomized { oversampling, power_iterations, seed, ..Default::default() };
         let svd = svd::randomized(&c, rank, &parameters)?;
         let tail = residual(c, &svd);
         let limit = if tail > 0.0 { Limit::Rank } else { Limit::Nothing };
