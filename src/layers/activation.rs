@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn lipschitz_constants_are_the_largest_slopes() {
         for f in ALL {
-            let h = 1e-4;
+            let h = 1e-4f64;
             let slope = |k: i32| {
                 let x = k as f64 * h;
                 ((f.apply(x + h) - f.apply(x)) / h).abs()
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn far_arguments_give_no_nan() {
         for f in ALL {
-            for x in [-1e300, -1e4, 1e4, 1e300] {
+            for x in [-1e300f64, -1e4, 1e4, 1e300] {
                 assert!(f.apply(x).is_finite(), "{f:?} {x}");
             }
         }
