@@ -67,7 +67,8 @@ impl Journal {
                     );
                 }
             } else {
-                let Some((trial, row)) = parse(study, line).filter(|(trial, _)| wanted.contains(trial)) else {
+                let Some((trial, row)) = parse(study, line).filter(|(trial, _)| wanted.contains(trial))
+                else {
                     break;
                 };
                 if row.failed() {

@@ -371,7 +371,10 @@ mod tests {
         let problem = Problem::new(trial.case).unwrap();
         let (a, b) = problem.factors(40, 1).unwrap();
         let (full_a, full_b) = (a.to_dense(), b.to_dense());
-        assert!((frobenius((&problem.product - full_a * full_b).as_ref()) / problem.norm - row.error).abs() < 1e-12);
+        assert!(
+            (frobenius((&problem.product - full_a * full_b).as_ref()) / problem.norm - row.error).abs()
+                < 1e-12
+        );
         for (found, tolerance) in
             [(row.rank_1_percent, 0.01), (row.rank_5_percent, 0.05), (row.rank_10_percent, 0.1)]
         {

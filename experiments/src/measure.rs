@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn spectral_norms_of_flat_and_steep_spectra() {
-        for spectrum in [vec![2.0; 70], (0..70).map(|i| 2.0 - 0.01 * f64::from(i)).collect(), vec![2.0, 0.1]] {
+        for spectrum in [vec![2.0; 70], (0..70).map(|i| 2.0 - 0.01 * f64::from(i)).collect(), vec![2.0, 0.1]]
+        {
             let norm = spectral_norm(with_spectrum::<f64>(90, 80, &spectrum, 1).as_ref()).unwrap();
             assert!(norm <= 2.0 + 1e-12 && norm > 1.98, "{norm}");
         }

@@ -77,8 +77,7 @@ impl All<'_> {
     }
 
     fn family_key(&self, shown: &[Family]) -> Vec<KeyEntry> {
-        let mut key: Vec<KeyEntry> =
-            shown.iter().map(|f| KeyEntry::shaded(f.style(), f.text())).collect();
+        let mut key: Vec<KeyEntry> = shown.iter().map(|f| KeyEntry::shaded(f.style(), f.text())).collect();
         key.push(KeyEntry::ranges());
         key
     }
@@ -111,8 +110,10 @@ impl All<'_> {
         let limit = self.ranks.last().copied().unwrap_or(0);
         let one = |family: &Family| {
             let last: Vec<&Row> = self.of(*family, n).filter(|r| r.rank == limit).collect();
-            let needed = |pick: fn(&Row) -> Option<usize>| needed(&last, pick).map_or("–".into(), |r| r.to_string());
-            let list = [needed(|r| r.rank_1_percent), needed(|r| r.rank_5_percent), needed(|r| r.rank_10_percent)];
+            let needed =
+                |pick: fn(&Row) -> Option<usize>| needed(&last, pick).map_or("–".into(), |r| r.to_string());
+            let list =
+                [needed(|r| r.rank_1_percent), needed(|r| r.rank_5_percent), needed(|r| r.rank_10_percent)];
             format!("{} {}", family.name(), list.join(" / "))
         };
         let list: Vec<String> = shown.iter().map(one).collect();
@@ -150,14 +151,17 @@ impl All<'_> {
         let mut key: Vec<KeyEntry> = (self.sizes.iter().enumerate())
             .map(|(k, n)| KeyEntry::shaded(numbered(k), format!("N = {n}")))
             .collect();
-        key.push(KeyEntry::line(RATE, "in their colours: ratio of the flops online, N² / (Nr + 2r²); grey: 1"));
+        key.push(KeyEntry::line(
+            RATE,
+            "in their colours: ratio of the flops online, N² / (Nr + 2r²); grey: 1",
+        ));
         key.push(KeyEntry::ranges());
         let uses = |n: usize| {
-            let at = self.rows.iter().filter(|r| r.n == n && dense.contains(&r.family) && r.rank == self.ranks[0]);
+            let at =
+                self.rows.iter().filter(|r| r.n == n && dense.contains(&r.family) && r.rank == self.ranks[0]);
             median(at.map(|r| r.offline_seconds / (r.full_seconds - r.online_seconds)).collect())
         };
-        let uses: Vec<String> =
-            self.sizes.iter().map(|&n| format!("{:.1} (N = {n})", uses(n))).collect();
+        let uses: Vec<String> = self.sizes.iter().map(|&n| format!("{:.1} (N = {n})", uses(n))).collect();
         let what = format!(
             "Seconds of the full product of this library over those of the product of the factors, written as a dense \
              matrix; medians of repetitions taken in turn in the same trial, stored matrices of {} families. \
@@ -205,7 +209,8 @@ impl All<'_> {
             let mut curves = Vec::new();
             for (k, &n) in self.sizes.iter().enumerate() {
                 for noisy in [false, true] {
-                    let own = self.rows.iter().filter(|r| r.n == n && r.rank == limit && r.family.noisy() == noisy);
+                    let own =
+                        self.rows.iter().filter(|r| r.n == n && r.rank == limit && r.family.noisy() == noisy);
                     let places = own.filter_map(|r| Some((r.family.decay()?, pick(r)? as f64)));
                     curves.push(Curve::medians(&points(places), noise_style(k, noisy)));
                 }
@@ -285,7 +290,8 @@ impl All<'_> {
         let mut curves: [Vec<Curve>; 3] = Default::default();
         let mut key = Vec::new();
         for &family in &shown {
-            let mut sizes: Vec<usize> = self.rows.iter().filter(|r| r.family == family).map(|r| r.n).collect();
+            let mut sizes: Vec<usize> =
+                self.rows.iter().filter(|r| r.family == family).map(|r| r.n).collect();
             sizes.sort_unstable();
             sizes.dedup();
             for n in sizes {
@@ -301,9 +307,8 @@ impl All<'_> {
         }
         key.push(KeyEntry::ranges());
         let [error, speedup, memory] = curves;
-        let panel = |title: &str, y: &str, curves| {
-            self.panel(title.to_string(), "rank r", &self.ranks, y, curves)
-        };
+        let panel =
+            |title: &str, y: &str, curves| self.panel(title.to_string(), "rank r", &self.ranks, y, curves);
         let panels = if shown.is_empty() {
             Vec::new()
         } else {

@@ -65,7 +65,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     error_key.push(KeyEntry::ranges());
     // How far the measured mean squares are from the exact expectation.
     let exact: Vec<&Row> = kept.iter().copied().filter(|r| r.exact && r.expected > 1e-6).collect();
-    let ratio = (exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>() / exact.len() as f64).sqrt();
+    let ratio =
+        (exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>() / exact.len() as f64).sqrt();
     let errors = Sheet {
         title: "Sampled products: error against the number of samples".to_string(),
         panels: shown.iter().map(error_panel).collect(),

@@ -70,9 +70,13 @@ impl All<'_> {
             }
             let optimal = points(self.rows_of(family).map(|r| (r.rank as f64, r.optimal)));
             errors.push(Curve::reference(optimal.iter().map(|p| (p.x, p.median)).collect(), BOUND));
-            ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, expectation(r))).collect(), RATE));
+            ratios.push(Curve::reference(
+                self.ranks.iter().map(|&r| (r as f64, expectation(r))).collect(),
+                RATE,
+            ));
             ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
-            for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")] {
+            for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")]
+            {
                 panels.push(Panel {
                     title: self.title(family),
                     notes: Vec::new(),
@@ -148,7 +152,8 @@ impl All<'_> {
         let panel = |title: String, chosen: &dyn Fn(&Row) -> bool| {
             let own: Vec<&Row> = self.rows.iter().copied().filter(|r| chosen(r)).collect();
             let curve = |(k, &q): (usize, &usize)| {
-                let times = own.iter().filter(|r| r.power_iterations == q).map(|r| (r.rank as f64, r.seconds));
+                let times =
+                    own.iter().filter(|r| r.power_iterations == q).map(|r| (r.rank as f64, r.seconds));
                 Curve::medians(&points(times), numbered(k))
             };
             let mut curves: Vec<Curve> = self.powers.iter().enumerate().map(curve).collect();
@@ -192,7 +197,12 @@ impl All<'_> {
             self.n,
             speedups.join(", ")
         );
-        Ok(Sheet { title: "Randomized SVD: time against rank".to_string(), panels, key, caption: text(&what)? })
+        Ok(Sheet {
+            title: "Randomized SVD: time against rank".to_string(),
+            panels,
+            key,
+            caption: text(&what)?,
+        })
     }
 }
 

@@ -61,7 +61,11 @@ impl Scale {
                 }
             }
         }
-        if out.iter().filter(|tick| tick.label.is_some()).count() < 2 { self.even_ticks(spacing) } else { out }
+        if out.iter().filter(|tick| tick.label.is_some()).count() < 2 {
+            self.even_ticks(spacing)
+        } else {
+            out
+        }
     }
 
     /// Labelled lines at multiples of 1, 2 or 5 times a power of ten.
@@ -72,7 +76,8 @@ impl Scale {
         let step = steps.into_iter().find(|step| *step >= smallest).unwrap_or(steps[3]);
         let places = (-step.log10().floor()).max(0.0) as usize;
         let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
-        let tick = |k: i64| Tick { value: k as f64 * step, label: Some(format!("{:.places$}", k as f64 * step)) };
+        let tick =
+            |k: i64| Tick { value: k as f64 * step, label: Some(format!("{:.places$}", k as f64 * step)) };
         (first..=last).map(tick).collect()
     }
 }
