@@ -2,11 +2,16 @@
 //!
 //! [`scale`] places numbers and labels ticks, [`canvas`] draws on a file's surface, [`panel`] is
 //! one pair of axes, [`sheet`] lays out and writes a whole figure; [`figures`] makes the figures of
-//! the sweeps out of their tables.
+//! the entrywise searches out of their tables, [`rsvd`], [`rmm`] and [`lowrank_gemm`] those of the
+//! experiments with these names.
 
 pub mod canvas;
+pub mod common;
 pub mod figures;
+pub mod lowrank_gemm;
 pub mod panel;
+pub mod rmm;
+pub mod rsvd;
 pub mod scale;
 pub mod sheet;
 pub mod style;

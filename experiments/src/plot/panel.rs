@@ -3,6 +3,7 @@
 use super::canvas::{Anchor, Canvas, Place, text_width};
 use super::scale::{Scale, Tick};
 use super::style::{GRID, INK, MINOR, MUTED, Marker, Style};
+use crate::series::Point;
 use anyhow::Result;
 use plotters::prelude::DrawingBackend;
 
@@ -20,6 +21,23 @@ pub struct Curve {
     pub style: Style,
     /// Whether the axes are chosen so that all of it is seen; else it is cut at the frame.
     pub fitted: bool,
+}
+
+impl Curve {
+    /// A line that does not widen the axes: a reference.
+    pub fn reference(points: Vec<Place>, style: Style) -> Self {
+        Curve { points, range: Vec::new(), style, fitted: false }
+    }
+
+    /// Medians with their ranges.
+    pub fn medians(points: &[Point], style: Style) -> Self {
+        Curve {
+            points: points.iter().map(|p| (p.x, p.median)).collect(),
+            range: points.iter().map(|p| (p.x, p.low, p.high)).collect(),
+            style,
+            fitted: true,
+        }
+    }
 }
 
 /// One pair of logarithmic axes.

@@ -37,7 +37,8 @@ impl Scale {
     }
 
     /// The lines of the grid: labelled at whole decades, or at 1, 2, 5 where these fit with at
-    /// least `spacing` between two; minor lines at the other multiples.
+    /// least `spacing` between two; minor lines at the other multiples. A range with fewer than
+    /// two of these is labelled at even steps.
     pub fn ticks(&self, spacing: f64) -> Vec<Tick> {
         let decades = (self.high / self.low).log10();
         let length = (self.to - self.from).abs();
@@ -60,7 +61,19 @@ impl Scale {
                 }
             }
         }
-        out
+        if out.iter().filter(|tick| tick.label.is_some()).count() < 2 { self.even_ticks(spacing) } else { out }
+    }
+
+    /// Labelled lines at multiples of 1, 2 or 5 times a power of ten.
+    fn even_ticks(&self, spacing: f64) -> Vec<Tick> {
+        let smallest = (self.high - self.low) * spacing / (self.to - self.from).abs();
+        let exponent = smallest.log10().floor() as i32;
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * 10f64.powi(exponent));
+        let step = steps.into_iter().find(|step| *step >= smallest).unwrap_or(steps[3]);
+        let places = (-step.log10().floor()).max(0.0) as usize;
+        let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
+        let tick = |k: i64| Tick { value: k as f64 * step, label: Some(format!("{:.places$}", k as f64 * step)) };
+        (first..=last).map(tick).collect()
     }
 }
 
@@ -137,6 +150,7 @@ mod tests {
         assert_eq!(labels(2.0, 1024.0, 400.0), ["2", "5", "10", "20", "50", "100", "200", "500", "1000"]);
         assert_eq!(labels(0.04, 1.0, 200.0), ["0.05", "0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(1e-5, 1.0, 200.0), ["10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"]);
+        assert_eq!(labels(1.02, 1.31, 200.0), ["1.05", "1.10", "1.15", "1.20", "1.25", "1.30"]);
         assert_eq!(labels(1e-12, 1.0, 130.0), ["10⁻¹²", "10⁻¹⁰", "10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²", "10⁰"]);
     }
 
