@@ -34,3 +34,4 @@ pub mod run;
 pub mod series;
 pub mod study;
 pub mod table;
+pub mod weights;

@@ -1,9 +1,11 @@
 //! The six figures of the low-rank products, made of their table alone.
 
+mod structure;
+
 use super::common::{answered, caption, families, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
-use super::style::{Marker, RATE, Style, numbered};
+use super::style::{RATE, Style, numbered};
 use crate::families::Family;
 use crate::lowrank_gemm::{LowRankGemm, OVERSAMPLING, POWER_ITERATIONS, Row};
 use crate::measure::median;
@@ -51,6 +53,9 @@ pub fn sheets(study: LowRankGemm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> 
     add("neural", all.neural()?);
     Ok(out)
 }
+
+/// A rank needed, of a row.
+type Needed = fn(&Row) -> Option<usize>;
 
 /// What is drawn.
 struct All<'a> {
@@ -110,8 +115,7 @@ impl All<'_> {
         let limit = self.ranks.last().copied().unwrap_or(0);
         let one = |family: &Family| {
             let last: Vec<&Row> = self.of(*family, n).filter(|r| r.rank == limit).collect();
-            let needed =
-                |pick: fn(&Row) -> Option<usize>| needed(&last, pick).map_or("–".into(), |r| r.to_string());
+            let needed = |pick: Needed| needed(&last, pick).map_or("–".into(), |r| r.to_string());
             let list =
                 [needed(|r| r.rank_1_percent), needed(|r| r.rank_5_percent), needed(|r| r.rank_10_percent)];
             format!("{} {}", family.name(), list.join(" / "))
@@ -199,131 +203,6 @@ impl All<'_> {
         Ok(self.sheet("Low-rank products: error against speedup", panels, self.family_key(&shown), caption))
     }
 
-    fn needed(&self) -> Result<Sheet> {
-        let decaying: Vec<Family> = self.families.iter().copied().filter(|f| f.decay().is_some()).collect();
-        let mut decays: Vec<f64> = decaying.iter().filter_map(|f| f.decay()).collect();
-        decays.sort_by(f64::total_cmp);
-        decays.dedup();
-        let limit = self.ranks.last().copied().unwrap_or(0);
-        let panel = |(percent, pick): (usize, fn(&Row) -> Option<usize>)| {
-            let mut curves = Vec::new();
-            for (k, &n) in self.sizes.iter().enumerate() {
-                for noisy in [false, true] {
-                    let own =
-                        self.rows.iter().filter(|r| r.n == n && r.rank == limit && r.family.noisy() == noisy);
-                    let places = own.filter_map(|r| Some((r.family.decay()?, pick(r)? as f64)));
-                    curves.push(Curve::medians(&points(places), noise_style(k, noisy)));
-                }
-            }
-            let one = (100.0 / percent as f64).ln();
-            curves.push(Curve::reference(decays.iter().map(|&t| (t, one * t)).collect(), RATE));
-            Panel {
-                x_ticks: decays.clone(),
-                ..self.panel(
-                    format!("errors of {percent} %"),
-                    "decay t: singular values exp(−i/t)",
-                    &[],
-                    "smallest rank r",
-                    curves,
-                )
-            }
-        };
-        let picks: [(usize, fn(&Row) -> Option<usize>); 3] =
-            [(5, |r| r.rank_5_percent), (1, |r| r.rank_1_percent), (10, |r| r.rank_10_percent)];
-        let panels = if decays.is_empty() { Vec::new() } else { picks.into_iter().map(panel).collect() };
-        let mut key = Vec::new();
-        for (k, n) in self.sizes.iter().enumerate() {
-            key.push(KeyEntry::shaded(noise_style(k, false), format!("N = {n}")));
-        }
-        key.push(KeyEntry::shaded(noise_style(0, true), "dashed: with 1 % noise"));
-        key.push(KeyEntry::line(RATE, "t ln(1/error): the rank one matrix needs"));
-        key.push(KeyEntry::ranges());
-        let what = format!(
-            "Smallest rank r for which ‖C − Cᵣ‖ ≤ 5, 1, 10 % of ‖C‖ in the Frobenius norm, by bisection over the \
-             truncated factors of rank {limit}; a rank above {limit} is not shown. Fast, medium and slow decay are t \
-             = {}.",
-            list(&decays.iter().map(|t| *t as usize).collect::<Vec<_>>())
-        );
-        let caption = self.text(&what, &decaying)?;
-        Ok(self.sheet("Low-rank products: rank needed against decay", panels, key, caption))
-    }
-
-    fn sparsity(&self) -> Result<Sheet> {
-        let sparse: Vec<Family> = self.families.iter().copied().filter(|f| f.density().is_some()).collect();
-        let ranks: Vec<usize> = self.ranks.iter().copied().filter(|r| *r <= 64).collect();
-        let panel = |n: usize, y: &str, value: fn(&Row) -> f64| {
-            let curve = |(k, &rank): (usize, &usize)| {
-                let place = |&f: &Family| {
-                    let at: Vec<&Row> = self.of(f, n).filter(|r| r.rank == rank).collect();
-                    let share = 100.0 * median(at.iter().map(|r| r.nonzeros).collect());
-                    points(at.iter().map(|r| (share, value(r))))
-                };
-                let mut places: Vec<Point> = sparse.iter().flat_map(place).collect();
-                places.sort_by(|a, b| a.x.total_cmp(&b.x));
-                Curve::medians(&places, numbered(k))
-            };
-            let curves = ranks.iter().enumerate().map(curve).collect();
-            self.panel(format!("N = {n}"), "nonzeros of A, %", &[], y, curves)
-        };
-        let mut panels = Vec::new();
-        for &n in self.sizes.iter().filter(|n| sparse.iter().any(|f| self.of(*f, **n).next().is_some())) {
-            if sparse.iter().filter(|f| self.of(**f, n).next().is_some()).count() > 1 {
-                panels.push(panel(n, ERROR, |r| r.error));
-                panels.push(panel(n, "seconds of both factorizations", |r| r.offline_seconds));
-            }
-        }
-        let mut key: Vec<KeyEntry> = (ranks.iter().enumerate())
-            .map(|(k, r)| KeyEntry::shaded(numbered(k), format!("rank r = {r}")))
-            .collect();
-        key.push(KeyEntry::ranges());
-        let what = "Error in the Frobenius norm (left), and seconds of the two randomized SVDs, which are computed \
-                    from the nonzeros (right), against the share of nonzeros.";
-        let caption = self.text(what, &sparse)?;
-        Ok(self.sheet("Low-rank products: error against sparsity", panels, key, caption))
-    }
-
-    fn neural(&self) -> Result<Sheet> {
-        let shown: Vec<Family> = [Family::HeavyTailed, Family::Weights]
-            .into_iter()
-            .filter(|f| self.families.contains(f))
-            .collect();
-        let mut curves: [Vec<Curve>; 3] = Default::default();
-        let mut key = Vec::new();
-        for &family in &shown {
-            let mut sizes: Vec<usize> =
-                self.rows.iter().filter(|r| r.family == family).map(|r| r.n).collect();
-            sizes.sort_unstable();
-            sizes.dedup();
-            for n in sizes {
-                let style = numbered(key.len());
-                let curve = |value: fn(&Row) -> f64| {
-                    Curve::medians(&points(self.of(family, n).map(|r| (r.rank as f64, value(r)))), style)
-                };
-                curves[0].push(curve(|r| r.error));
-                curves[1].push(curve(|r| r.full_seconds / r.online_seconds));
-                curves[2].push(curve(|r| r.memory));
-                key.push(KeyEntry::shaded(style, format!("{}, N = {n}", family.text())));
-            }
-        }
-        key.push(KeyEntry::ranges());
-        let [error, speedup, memory] = curves;
-        let panel =
-            |title: &str, y: &str, curves| self.panel(title.to_string(), "rank r", &self.ranks, y, curves);
-        let panels = if shown.is_empty() {
-            Vec::new()
-        } else {
-            vec![
-                panel("error", ERROR, error),
-                panel("speedup, the factors being ready", SPEEDUP, speedup),
-                panel("memory", "numbers stored over those of A and B", memory),
-            ]
-        };
-        let what = "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of \
-                    ready factors, and memory of the factors.";
-        let caption = self.text(what, &shown)?;
-        Ok(self.sheet("Low-rank products: neural networks", panels, key, caption))
-    }
-
     fn panel(&self, title: String, x: &str, marks: &[usize], y: &str, curves: Vec<Curve>) -> Panel {
         Panel {
             title,
@@ -337,7 +216,7 @@ impl All<'_> {
 }
 
 /// The median of the ranks needed; none where most trials need more than was tried.
-fn needed(rows: &[&Row], pick: fn(&Row) -> Option<usize>) -> Option<usize> {
+fn needed(rows: &[&Row], pick: Needed) -> Option<usize> {
     let mut ranks: Vec<usize> = rows.iter().map(|r| pick(r).unwrap_or(usize::MAX)).collect();
     ranks.sort_unstable();
     ranks.get(ranks.len() / 2).copied().filter(|r| *r < usize::MAX)
@@ -346,9 +225,4 @@ fn needed(rows: &[&Row], pick: fn(&Row) -> Option<usize>) -> Option<usize> {
 /// Flops of the full product over those of the product of the factors.
 fn flop_ratio(n: f64, r: f64) -> f64 {
     n * n / (n * r + 2.0 * r * r)
-}
-
-fn noise_style(k: usize, noisy: bool) -> Style {
-    let style = numbered(k);
-    if noisy { Style { marker: Marker::None, dash: Some((5.0, 3.0)), ..style } } else { style }
 }
