@@ -238,7 +238,7 @@ mod tests {
         }
         let s = singular_values(first(Family::Sparse5, 200, 0).as_ref()).unwrap();
         assert!(s[SPARSE_TERMS] < 1e-13 && s[0] > 0.7, "{s:?}");
-        // Sizes too small for 64 terms have fewer.
+        // Sizes too small for so many terms have fewer.
         assert!(nonzero_share(&first(Family::SparseTenth, 64, 0)) <= 0.001);
     }
 

@@ -6,15 +6,15 @@
 //! | family | matrix |
 //! | --- | --- |
 //! | `gaussian` | independent standard Gaussian entries: no structure, the worst case |
-//! | `fast`, `medium`, `slow` | s_i = exp(-i / t) with t = 8, 24, 64 |
+//! | `fast`, `medium`, `slow` | s_i = exp(-i / t) with t = 8, 20, 50 |
 //! | `noisy-fast`, `noisy-medium`, `noisy-slow` | the same plus Gaussian noise, \|noise\|_F ~ 0.01 \|A\|_F |
-//! | `sparse-10`, `sparse-5`, `sparse-1`, `sparse-0.1` | that percentage of nonzeros, of rank 64 at most |
+//! | `sparse-10`, `sparse-5`, `sparse-1`, `sparse-0.1` | that percentage of nonzeros, of rank 128 at most |
 //! | `heavy-tailed` | s_i^2 independent, P(s_i^2 > x) = 1/x for x > 1: few large, many small |
 //! | `weights` | weights of a trained network, of their own sizes, named by [`crate::cases::Product`] |
 //!
 //! The density x^-2 of the squared singular values of `heavy-tailed` is the exponent 2 that well
 //! trained layers come near to (Martin, Mahoney, "Implicit self-regularization in deep neural
-//! networks", JMLR 22, 2021). A sparse matrix is the sum of 64 terms exp(-j / 16) u_j v_j' with
+//! networks", JMLR 22, 2021). A sparse matrix is the sum of 128 terms exp(-j / 32) u_j v_j' with
 //! unit Gaussian vectors on random supports, so large that the wished percentage is expected.
 
 use crate::cases::smallest_size;
@@ -31,9 +31,9 @@ pub enum Family {
     Gaussian,
     /// s_i = exp(-i / 8).
     Fast,
-    /// s_i = exp(-i / 24).
+    /// s_i = exp(-i / 20).
     Medium,
-    /// s_i = exp(-i / 64).
+    /// s_i = exp(-i / 50).
     Slow,
     /// `fast` with 1 % noise.
     NoisyFast,
@@ -62,9 +62,9 @@ pub enum Family {
 /// Relative Frobenius norm of the noise of the noisy families.
 pub const NOISE: f64 = 0.01;
 /// Terms of a sparse matrix: the largest rank it may have.
-pub const SPARSE_TERMS: usize = 64;
+pub const SPARSE_TERMS: usize = 128;
 /// A sparse matrix's weights are exp(-j / this).
-pub const SPARSE_DECAY: f64 = 16.0;
+pub const SPARSE_DECAY: f64 = 32.0;
 
 impl Family {
     /// All of them.
@@ -120,8 +120,8 @@ impl Family {
     pub fn decay(self) -> Option<f64> {
         match self {
             Family::Fast | Family::NoisyFast => Some(8.0),
-            Family::Medium | Family::NoisyMedium => Some(24.0),
-            Family::Slow | Family::NoisySlow => Some(64.0),
+            Family::Medium | Family::NoisyMedium => Some(20.0),
+            Family::Slow | Family::NoisySlow => Some(50.0),
             _ => None,
         }
     }

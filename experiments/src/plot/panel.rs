@@ -69,8 +69,8 @@ impl Panel {
     pub fn draw<D: DrawingBackend>(&self, canvas: &Canvas<D>, outer: Frame, notes: usize) -> Result<()> {
         let top = outer.1 + 24.0 + 14.0 * notes as f64;
         let (left, right, bottom) = (outer.0 + 66.0, outer.2 - 10.0, outer.3 - 46.0);
-        let x = Scale::new(self.range(|p| p.0, |r| [r.0, r.0], 1.06), (left, right));
-        let y = Scale::new(self.range(|p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
+        let x = Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right));
+        let y = Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
         canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
         for (i, note) in self.notes.iter().enumerate() {
             let at = (left, outer.1 + 27.0 + 14.0 * i as f64);
@@ -89,13 +89,21 @@ impl Panel {
         canvas.text(&self.y_label, (outer.0 + 12.0, (top + bottom) / 2.0), LABEL, Anchor::Upwards)
     }
 
-    /// The range of the data of the fitted curves, with a margin.
-    fn range(&self, point: fn(&Place) -> f64, band: fn(&(f64, f64, f64)) -> [f64; 2], by: f64) -> (f64, f64) {
-        let curves = self.curves.iter().filter(|c| c.fitted);
+    /// The range of the data of some curves, with a margin: `by` this factor, less where they
+    /// hardly vary.
+    fn range(
+        &self,
+        chosen: fn(&&Curve) -> bool,
+        point: fn(&Place) -> f64,
+        band: fn(&(f64, f64, f64)) -> [f64; 2],
+        by: f64,
+    ) -> (f64, f64) {
+        let curves = self.curves.iter().filter(chosen);
         let values = curves.flat_map(|c| c.points.iter().map(point).chain(c.range.iter().flat_map(band)));
         let (low, high) = values
             .filter(|v| *v > 0.0 && v.is_finite())
             .fold((f64::INFINITY, 0.0_f64), |r, v| (r.0.min(v), r.1.max(v)));
+        let by = if high > 1.001 * low { by.min((high / low).powf(0.2)) } else { by };
         if low <= high { (low / by, high * by) } else { (0.1, 1.0) }
     }
 

@@ -73,7 +73,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         key: error_key,
         caption: text(&format!(
             "Errors in the Frobenius norm of the product C of s sampled columns of A and rows of B. The expected error \
-             is exact with replacement, an upper bound without. Over the {} products with an exact expectation the \
+             is exact with replacement, an upper bound without, where s = n gives the product itself. Over the {} products with an exact expectation the \
              root mean square of measured over expected error is {}.",
             exact.len(),
             number(ratio, 3)

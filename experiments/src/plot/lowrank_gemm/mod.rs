@@ -94,15 +94,14 @@ impl All<'_> {
     fn against_rank(&self) -> Result<Sheet> {
         let shown = self.shown();
         let panel = |&n: &usize| {
-            let curve = |&f: &Family| {
-                Curve::medians(&points(self.of(f, n).map(|r| (r.rank as f64, r.error))), f.style())
-            };
+            let curve =
+                |&f: &Family| error_curve(&points(self.of(f, n).map(|r| (r.rank as f64, r.error))), f);
             self.panel(format!("N = {n}"), "rank r", &self.ranks, ERROR, shown.iter().map(curve).collect())
         };
         let what = format!(
             "Errors in the Frobenius norm of Cᵣ = AᵣBᵣ for C = AB, N × N, where Aᵣ and Bᵣ are randomized SVDs of \
              rank r ({OVERSAMPLING} more columns, {POWER_ITERATIONS} power iteration). {}",
-            self.smallest(&shown)
+            self.smallest()
         );
         let panels = self.sizes.iter().map(panel).collect();
         let caption = self.text(&what, &shown)?;
@@ -110,7 +109,7 @@ impl All<'_> {
     }
 
     /// The smallest ranks for 1, 5 and 10 %, as a sentence.
-    fn smallest(&self, shown: &[Family]) -> String {
+    fn smallest(&self) -> String {
         let Some(&n) = self.sizes.last() else { return String::new() };
         let limit = self.ranks.last().copied().unwrap_or(0);
         let one = |family: &Family| {
@@ -118,9 +117,9 @@ impl All<'_> {
             let needed = |pick: Needed| needed(&last, pick).map_or("–".into(), |r| r.to_string());
             let list =
                 [needed(|r| r.rank_1_percent), needed(|r| r.rank_5_percent), needed(|r| r.rank_10_percent)];
-            format!("{} {}", family.name(), list.join(" / "))
+            (!last.is_empty()).then(|| format!("{} {}", family.name(), list.join(" / ")))
         };
-        let list: Vec<String> = shown.iter().map(one).collect();
+        let list: Vec<String> = self.families.iter().filter_map(one).collect();
         format!(
             "Smallest ranks for errors of 1 / 5 / 10 % at N = {n} (median; –: above {limit}): {}.",
             list.join(", ")
@@ -134,21 +133,23 @@ impl All<'_> {
             .copied()
             .filter(|f| f.density().is_none() && *f != Family::Weights)
             .collect();
-        let panel = |title: &str, speedup: fn(&Row) -> f64| {
+        let panel = |title: &str, online: bool, speedup: fn(&Row) -> f64| {
             let mut curves = Vec::new();
             for (k, &n) in self.sizes.iter().enumerate() {
                 let own = self.rows.iter().filter(|r| r.n == n && dense.contains(&r.family));
                 curves.push(Curve::medians(&points(own.map(|r| (r.rank as f64, speedup(r)))), numbered(k)));
                 let flops = self.ranks.iter().map(|&r| (r as f64, flop_ratio(n as f64, r as f64)));
                 let style = Style { colour: numbered(k).colour, ..RATE };
-                curves.insert(0, Curve::reference(flops.collect(), style));
+                if online {
+                    curves.insert(0, Curve::reference(flops.collect(), style));
+                }
             }
             curves.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), RATE));
             self.panel(title.to_string(), "rank r", &self.ranks, SPEEDUP, curves)
         };
         let panels = vec![
-            panel("online: the factors are ready", |r| r.full_seconds / r.online_seconds),
-            panel("with both factorizations, for one product", |r| {
+            panel("online: the factors are ready", true, |r| r.full_seconds / r.online_seconds),
+            panel("with both factorizations, for one product", false, |r| {
                 r.full_seconds / (r.online_seconds + r.offline_seconds)
             }),
         ];
@@ -169,7 +170,7 @@ impl All<'_> {
         let what = format!(
             "Seconds of the full product of this library over those of the product of the factors, written as a dense \
              matrix; medians of repetitions taken in turn in the same trial, stored matrices of {} families. \
-             Factorizations at r = {} pay after {} products.",
+             Factorizations at r = {} pay after {} products (offline over full less online, the median).",
             dense.len(),
             self.ranks[0],
             uses.join(", ")
@@ -188,7 +189,7 @@ impl All<'_> {
                     points(at.iter().map(|r| (speedup, r.error)))
                 };
                 let places: Vec<Point> = self.ranks.iter().flat_map(place).collect();
-                Curve::medians(&places, f.style())
+                error_curve(&places, f)
             };
             let curves = shown.iter().map(curve).collect();
             self.panel(format!("N = {n}"), "speedup, the factors being ready", &[], ERROR, curves)
@@ -213,6 +214,12 @@ impl All<'_> {
             curves,
         }
     }
+}
+
+/// A curve of errors; where it falls to rounding errors it leaves the frame.
+fn error_curve(places: &[Point], family: Family) -> Curve {
+    let fitted = places.iter().all(|p| p.low > 1e-9);
+    Curve { fitted, ..Curve::medians(places, family.style()) }
 }
 
 /// The median of the ranks needed; none where most trials need more than was tried.

@@ -6,7 +6,7 @@ use super::super::sheet::{KeyEntry, Sheet};
 use super::super::style::{Marker, RATE, Style, numbered};
 use super::{All, ERROR, Needed, SPEEDUP};
 use crate::cases::Product;
-use crate::families::Family;
+use crate::families::{Family, SPARSE_TERMS};
 use crate::lowrank_gemm::Row;
 use crate::measure::median;
 use crate::series::{Point, points};
@@ -30,7 +30,8 @@ impl All<'_> {
                 }
             }
             let one = (100.0 / percent as f64).ln();
-            curves.push(Curve::reference(decays.iter().map(|&t| (t, one * t)).collect(), RATE));
+            let alone = Curve::reference(decays.iter().map(|&t| (t, one * t)).collect(), RATE);
+            curves.push(Curve { fitted: true, ..alone });
             Panel {
                 x_ticks: decays.clone(),
                 ..self.panel(
@@ -64,7 +65,7 @@ impl All<'_> {
 
     pub(super) fn sparsity(&self) -> Result<Sheet> {
         let sparse: Vec<Family> = self.families.iter().copied().filter(|f| f.density().is_some()).collect();
-        let ranks: Vec<usize> = self.ranks.iter().copied().filter(|r| *r <= 64).collect();
+        let ranks: Vec<usize> = self.ranks.iter().copied().filter(|r| *r < SPARSE_TERMS).collect();
         let panel = |n: usize, y: &str, value: fn(&Row) -> f64| {
             let curve = |(k, &rank): (usize, &usize)| {
                 let place = |&f: &Family| {
@@ -90,9 +91,11 @@ impl All<'_> {
             .map(|(k, r)| KeyEntry::shaded(numbered(k), format!("rank r = {r}")))
             .collect();
         key.push(KeyEntry::ranges());
-        let what = "Error in the Frobenius norm (left), and seconds of the two randomized SVDs, which are computed \
-                    from the nonzeros (right), against the share of nonzeros.";
-        let caption = self.text(what, &sparse)?;
+        let what = format!(
+            "Error in the Frobenius norm (left), and seconds of the two randomized SVDs, which are computed from the \
+             nonzeros (right), against the share of nonzeros. From rank {SPARSE_TERMS} on errors are rounding."
+        );
+        let caption = self.text(&what, &sparse)?;
         Ok(self.sheet("Low-rank products: error against sparsity", panels, key, caption))
     }
 
@@ -105,7 +108,7 @@ impl All<'_> {
         let mut key = Vec::new();
         // Weights of the same kinds, such as those of all layers, share a curve.
         let name = |r: &Row| match Product::parse(&r.weights) {
-            Ok(product) => format!("weights: {}, n = {}", product.kinds(), r.n),
+            Ok(product) => format!("weights: {}, N = {}", product.kinds(), r.n),
             Err(_) => format!("{}, N = {}", r.family.text(), r.n),
         };
         let own: Vec<&Row> = self.rows.iter().copied().filter(|r| shown.contains(&r.family)).collect();
@@ -139,9 +142,22 @@ impl All<'_> {
                 panel("memory", "numbers stored over those of A and B", memory),
             ]
         };
-        let what = "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of \
-                    ready factors, and memory of the factors.";
-        let caption = self.text(what, &shown)?;
+        let mut files: Vec<&str> =
+            own.iter().filter_map(|r| Product::parse(&r.weights).ok()).map(|p| p.file).collect();
+        files.dedup();
+        let weights = match files[..] {
+            [] => String::new(),
+            _ => format!(
+                " Weights: those of {}, as stored (output × input), ′ the transpose, N the smallest size; curves \
+                 show all layers together.",
+                files.join(", ")
+            ),
+        };
+        let what = format!(
+            "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of ready \
+             factors, and memory of the factors.{weights}"
+        );
+        let caption = self.text(&what, &shown)?;
         Ok(self.sheet("Low-rank products: neural networks", panels, key, caption))
     }
 }
