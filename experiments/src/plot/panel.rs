@@ -155,7 +155,26 @@ fn band<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Sca
     let upper = shown.iter().map(|r| (x.place(r.0), y.place(r.2)));
     let lower = shown.iter().rev().map(|r| (x.place(r.0), y.place(r.1)));
     let outline: Vec<Place> = upper.chain(lower).collect();
-    canvas.polygon(&outline, curve.style.colour, 0.2)
+    let (bottom, top) = (y.place(y.range().0), y.place(y.range().1));
+    let inside = half(&half(&outline, |p| p.1 - top), |p| bottom - p.1);
+    if inside.len() < 3 { Ok(()) } else { canvas.polygon(&inside, curve.style.colour, 0.2) }
+}
+
+/// The part of a polygon where a linear function is not negative (Sutherland and Hodgman).
+fn half(polygon: &[Place], side: impl Fn(&Place) -> f64) -> Vec<Place> {
+    let mut out = Vec::new();
+    for (k, b) in polygon.iter().enumerate() {
+        let a = &polygon[(k + polygon.len() - 1) % polygon.len()];
+        let (before, here) = (side(a), side(b));
+        if (before < 0.0) != (here < 0.0) {
+            let t = before / (before - here);
+            out.push((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)));
+        }
+        if here >= 0.0 {
+            out.push(*b);
+        }
+    }
+    out
 }
 
 fn draw<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Scale) -> Result<()> {
@@ -201,12 +220,20 @@ fn cut(places: &[Place], top: f64, bottom: f64) -> Vec<Vec<Place>> {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{cut, half};
 
     #[test]
     fn curves_are_cut_at_the_frame() {
         let line = [(0.0, -10.0), (20.0, 10.0), (40.0, 5.0), (50.0, 25.0)];
         let pieces = cut(&line, 0.0, 15.0);
         assert_eq!(pieces, vec![vec![(10.0, 0.0), (20.0, 10.0), (40.0, 5.0), (45.0, 15.0)]]);
+    }
+
+    #[test]
+    fn polygons_are_cut_at_a_line() {
+        let square = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)];
+        assert_eq!(half(&square, |p| p.1 - 1.0), [(0.0, 1.0), (4.0, 1.0), (4.0, 4.0), (0.0, 4.0)]);
+        assert_eq!(half(&square, |p| p.1 + 1.0), square);
+        assert_eq!(half(&square, |p| p.1 - 5.0), []);
     }
 }

@@ -113,13 +113,11 @@ impl All<'_> {
         let Some(&n) = self.sizes.last() else { return String::new() };
         let limit = self.ranks.last().copied().unwrap_or(0);
         let one = |family: &Family| {
-            let last: Vec<&Row> = self.of(*family, n).filter(|r| r.rank == limit).collect();
-            let needed = |pick: Needed| needed(&last, pick).map_or("–".into(), |r| r.to_string());
-            let list =
-                [needed(|r| r.rank_1_percent), needed(|r| r.rank_5_percent), needed(|r| r.rank_10_percent)];
-            (!last.is_empty()).then(|| format!("{} {}", family.name(), list.join(" / ")))
+            let ranks = smallest_ranks(self.of(*family, n).filter(|r| r.rank == limit));
+            ranks.map(|ranks| format!("{} {ranks}", family.name()))
         };
-        let list: Vec<String> = self.families.iter().filter_map(one).collect();
+        let drawn = self.families.iter().filter(|f| **f != Family::Weights);
+        let list: Vec<String> = drawn.filter_map(one).collect();
         format!(
             "Smallest ranks for errors of 1 / 5 / 10 % at N = {n} (median; –: above {limit}): {}.",
             list.join(", ")
@@ -222,11 +220,17 @@ fn error_curve(places: &[Point], family: Family) -> Curve {
     Curve { fitted, ..Curve::medians(places, family.style()) }
 }
 
-/// The median of the ranks needed; none where most trials need more than was tried.
-fn needed(rows: &[&Row], pick: Needed) -> Option<usize> {
-    let mut ranks: Vec<usize> = rows.iter().map(|r| pick(r).unwrap_or(usize::MAX)).collect();
-    ranks.sort_unstable();
-    ranks.get(ranks.len() / 2).copied().filter(|r| *r < usize::MAX)
+/// The medians of the ranks needed for errors of 1, 5 and 10 %: `30 / 20 / –`; none for no rows.
+fn smallest_ranks<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<String> {
+    let rows: Vec<&Row> = rows.collect();
+    let picks: [Needed; 3] = [|r| r.rank_1_percent, |r| r.rank_5_percent, |r| r.rank_10_percent];
+    let median = |pick: Needed| {
+        let mut ranks: Vec<usize> = rows.iter().map(|r| pick(r).unwrap_or(usize::MAX)).collect();
+        ranks.sort_unstable();
+        // Of an even number the upper one, so that none is given where half need more.
+        ranks.get(ranks.len() / 2).filter(|r| **r < usize::MAX).map_or("–".to_string(), usize::to_string)
+    };
+    (!rows.is_empty()).then(|| picks.map(median).join(" / "))
 }
 
 /// Flops of the full product over those of the product of the factors.

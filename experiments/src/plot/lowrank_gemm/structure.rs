@@ -4,7 +4,7 @@ use super::super::common::list;
 use super::super::panel::{Curve, Panel};
 use super::super::sheet::{KeyEntry, Sheet};
 use super::super::style::{Marker, RATE, Style, numbered};
-use super::{All, ERROR, Needed, SPEEDUP};
+use super::{All, ERROR, Needed, SPEEDUP, smallest_ranks};
 use crate::cases::Product;
 use crate::families::{Family, SPARSE_TERMS};
 use crate::lowrank_gemm::Row;
@@ -71,7 +71,7 @@ impl All<'_> {
                 let place = |&f: &Family| {
                     let at: Vec<&Row> = self.of(f, n).filter(|r| r.rank == rank).collect();
                     let share = 100.0 * median(at.iter().map(|r| r.nonzeros).collect());
-                    points(at.iter().map(|r| (share, value(r))))
+                    points(at.iter().map(|r| (share, value(r))).filter(|p| p.1 > 1e-9))
                 };
                 let mut places: Vec<Point> = sparse.iter().flat_map(place).collect();
                 places.sort_by(|a, b| a.x.total_cmp(&b.x));
@@ -93,7 +93,7 @@ impl All<'_> {
         key.push(KeyEntry::ranges());
         let what = format!(
             "Error in the Frobenius norm (left), and seconds of the two randomized SVDs, which are computed from the \
-             nonzeros (right), against the share of nonzeros. From rank {SPARSE_TERMS} on errors are rounding."
+             nonzeros (right), against the share of nonzeros. Errors below 10⁻⁹, as from rank {SPARSE_TERMS} on, are left out."
         );
         let caption = self.text(&what, &sparse)?;
         Ok(self.sheet("Low-rank products: error against sparsity", panels, key, caption))
@@ -118,7 +118,11 @@ impl All<'_> {
                 names.push(name(row));
             }
         }
+        let limit = self.ranks.last().copied().unwrap_or(0);
+        let mut smallest = Vec::new();
         for group in names {
+            let last = own.iter().copied().filter(|r| name(r) == group && r.rank == limit);
+            smallest.extend(smallest_ranks(last).map(|ranks| format!("{group}: {ranks}")));
             let style = numbered(key.len());
             let curve = |value: fn(&Row) -> f64| {
                 let group = own.iter().filter(|r| name(r) == group);
@@ -155,7 +159,9 @@ impl All<'_> {
         };
         let what = format!(
             "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of ready \
-             factors, and memory of the factors.{weights}"
+             factors, and memory of the factors.{weights} Smallest ranks for errors of 1 / 5 / 10 % (median; –: above \
+             {limit}): {}.",
+            smallest.join("; ")
         );
         let caption = self.text(&what, &shown)?;
         Ok(self.sheet("Low-rank products: neural networks", panels, key, caption))
