@@ -8,9 +8,11 @@ use crate::table::{FAILED, VERSION};
 use crate::weights::{self, lasting};
 use anyhow::{Result, bail};
 use lowrank::faer::MatRef;
-use lowrank::matrix::frobenius;
+use lowrank::matrix::{frobenius, slice_norm};
 use lowrank::random::gaussian;
-use lowrank::svd::spectrum::{eigenvalue_tail, exponential_decay, fit_noise, hard_threshold, power_decay};
+use lowrank::svd::spectrum::{
+    MarchenkoPastur, eigenvalue_tail, exponential_decay, fit_noise, hard_threshold, power_decay,
+};
 use lowrank::svd::{Rank, compare_ranks, singular_values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -103,9 +105,12 @@ pub struct Row {
     pub tail_distance: Option<f64>,
     /// How many eigenvalues it has.
     pub tail_values: Option<usize>,
+    /// The distance of Kolmogorov and Smirnov of the eigenvalues from the law of Marchenko and Pastur
+    /// of noise of the same |W|_F.
+    pub law_distance: f64,
     /// The standard deviation of an entry, were the bulk noise.
     pub noise: f64,
-    /// The distance of Kolmogorov and Smirnov of the bulk from the law of Marchenko and Pastur.
+    /// The distance of the bulk, the values up to the edge, from the law of that noise.
     pub noise_distance: f64,
     /// The largest singular value that this noise explains.
     pub noise_edge: f64,
@@ -206,6 +211,7 @@ pub fn analyse(a: MatRef<'_, f64>, empty: Row) -> Result<Row> {
         tail_error: tail.map(|fit| fit.standard_error),
         tail_distance: tail.map(|fit| fit.distance),
         tail_values: tail.map(|fit| fit.values),
+        law_distance: law_distance(&s, a.shape())?,
         noise: noise.noise,
         noise_distance: noise.distance,
         noise_edge: noise.edge,
@@ -227,6 +233,21 @@ pub fn analyse(a: MatRef<'_, f64>, empty: Row) -> Result<Row> {
         spectrum: s.iter().map(|x| format!("{x:.5e}").parse().unwrap_or(*x)).collect(),
         ..empty
     })
+}
+
+/// How far the eigenvalues s^2 are, in the sense of Kolmogorov and Smirnov, from those of noise whose
+/// entries have the mean square of the matrix's; 0 for a zero matrix.
+fn law_distance(s: &[f64], shape: (usize, usize)) -> Result<f64> {
+    let law = MarchenkoPastur::of_shape(shape, 1.0)?;
+    let unit = slice_norm(s) / (shape.0.min(shape.1) as f64).sqrt(); // s^2 / unit^2 has mean 1
+    if unit == 0.0 {
+        return Ok(0.0);
+    }
+    let count = s.len() as f64;
+    Ok(s.iter().rev().enumerate().fold(0.0, |distance: f64, (i, s)| {
+        let f = law.distribution((s / unit).powi(2));
+        distance.max(f - i as f64 / count).max((i as f64 + 1.0) / count - f)
+    }))
 }
 
 /// The experiment.
@@ -337,6 +358,7 @@ impl Study for Spectra {
             tail_error: None,
             tail_distance: None,
             tail_values: None,
+            law_distance: f64::NAN,
             noise: f64::NAN,
             noise_distance: f64::NAN,
             noise_edge: f64::NAN,
@@ -425,6 +447,7 @@ mod tests {
         let [weight, noise] = &rows[..] else { panic!("{trials:?}") };
         assert!((noise.noise - 1.0).abs() < 0.01 && noise.outliers <= 1, "{noise:?}");
         assert!(noise.noise_distance < 4.0 / 384.0 && weight.noise_distance > 10.0 / 384.0);
+        assert!(noise.law_distance < 4.0 / 384.0 && weight.law_distance > 0.1, "{}", weight.law_distance);
         assert!(weight.outliers > 10);
         assert!(weight.energy_64 > 0.4 && noise.energy_64 < 0.4 && noise.energy_64 > 64.0 / 384.0);
         assert_eq!((weight.rank_break_even, noise.rank_break_even), (191, 191));

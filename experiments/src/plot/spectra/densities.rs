@@ -11,6 +11,7 @@ use lowrank::svd::spectrum::MarchenkoPastur;
 
 const BARS: Style = line((86, 180, 233), 1.0);
 const LAW: Style = line((213, 94, 0), 1.8);
+const BULK: Style = Style { dash: Some((5.0, 3.0)), ..line((60, 60, 60), 1.2) };
 
 /// Bins of a histogram for each decade.
 const BINS: f64 = 7.0;
@@ -32,44 +33,58 @@ fn histogram(x: &[f64], count: usize) -> (Vec<(f64, f64)>, f64) {
     (steps, floor)
 }
 
+/// Smaller eigenvalues, in units of the mean, are not shown: there are few.
+const SMALLEST: f64 = 1e-3;
+
+/// The density of a law from the smallest eigenvalue shown to its edge, times a share.
+fn law(law: &MarchenkoPastur, share: f64, from: f64, floor: f64, style: Style) -> Curve {
+    let (low, high) = law.edges();
+    let start = low.max(from);
+    let at = |i: i32| start * (high / start).powf(f64::from(i) / 300.0);
+    let mut points: Vec<(f64, f64)> =
+        (0..=300).map(|i| (at(i), (share * law.density(at(i))).max(floor))).collect();
+    if low > from {
+        points.insert(0, (low, floor));
+    }
+    points.push((high, floor));
+    Curve { points, range: Vec::new(), style, fitted: false }
+}
+
 fn density(row: &Row, title: String) -> Option<Panel> {
-    let larger = row.m.max(row.n) as f64;
-    let unit = larger * row.noise * row.noise;
-    // Below a millionth of the mean there is a value or two.
-    let x: Vec<f64> =
-        row.spectrum.iter().map(|s| s * s / unit).filter(|x| *x > 1e-6 && x.is_finite()).collect();
-    let law = MarchenkoPastur::of_shape((row.m, row.n), 1.0).ok()?;
+    let count = row.spectrum.len();
+    let mean = row.frobenius * row.frobenius / count as f64;
+    let x: Vec<f64> = row.spectrum.iter().map(|s| s * s / mean).filter(|x| *x > SMALLEST).collect();
     if x.is_empty() {
         return None;
     }
-    let (steps, floor) = histogram(&x, row.spectrum.len());
-    let (low, high) = law.edges();
-    let from = low.max(steps[0].0);
-    let at = |i: i32| from * (high / from).powf(f64::from(i) / 300.0);
-    let mut curve: Vec<(f64, f64)> = (0..=300).map(|i| (at(i), law.density(at(i)).max(floor))).collect();
-    if low > steps[0].0 {
-        curve.insert(0, (low, floor));
-    }
+    let (steps, floor) = histogram(&x, count);
+    let from = steps[0].0;
     let bars = Curve {
         range: steps.iter().map(|(x, d)| (*x, floor, *d)).collect(),
         points: steps,
         style: BARS,
         fitted: true,
     };
-    let law = Curve { points: curve, range: Vec::new(), style: LAW, fitted: true };
-    let above = row.outliers;
+    let mut curves = vec![bars];
+    let shape = (row.m, row.n);
+    let fitted = row.noise * (row.m.max(row.n) as f64 / mean).sqrt();
+    let share = (count - row.outliers) as f64 / count as f64;
+    for (noise, share, style) in [(fitted, share, BULK), (1.0, 1.0, LAW)] {
+        curves
+            .extend(MarchenkoPastur::of_shape(shape, noise).ok().map(|l| law(&l, share, from, floor, style)));
+    }
     Some(Panel {
         title,
         notes: vec![format!(
-            "distance from the law {}, {above} of {} values above its edge{}",
-            number(row.noise_distance, 2),
-            row.spectrum.len(),
+            "distance from the law {}; {} of {count} values above the bulk{}",
+            number(row.law_distance, 2),
+            row.outliers,
             row.tail_exponent.map_or(String::new(), |a| format!("; tail exponent {}", number(a, 2))),
         )],
-        x_label: "eigenvalue σ² / (max(m, n) w²)".to_string(),
+        x_label: "eigenvalue of W'W over their mean".to_string(),
         x_ticks: Vec::new(),
         y_label: "density".to_string(),
-        curves: vec![bars, law],
+        curves,
     })
 }
 
@@ -90,25 +105,32 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
     let common = groups.iter().max_by_key(|group| group.rows.len()).map(|group| group.rows[0]);
     let reference = references.iter().find(|row| common.is_some_and(|c| (c.m, c.n) == (row.m, row.n)));
     panels.extend(reference.and_then(|row| density(row, format!("Gaussian matrix, {} × {}", row.m, row.n))));
-    let all = || groups.iter().flat_map(|group| &group.rows);
+    let all = || groups.iter().flat_map(|group| group.rows.iter().copied());
+    let furthest = references.iter().map(|row| row.law_distance).fold(0.0, f64::max);
+    let like_noise: Vec<&str> = all().filter(|row| row.law_distance <= 2.0 * furthest).map(short).collect();
     let caption = format!(
-        "Eigenvalues of W'W of {}: bars, in bins of equal ratio; line: the law of Marchenko and Pastur of the \
-         noise level w that fits the middle half of the singular values best. Distances of Kolmogorov and \
-         Smirnov from the law, values above the edge left out: {} for the weights, {} for Gaussian matrices of \
-         their shapes; values above the edge: {} for the weights, {} for Gaussian matrices. Trained weights are \
-         not noise with a few outliers: their bulk is wider than the law's.",
-        of_source(all().copied()),
-        span(all().map(|row| row.noise_distance), 2),
-        span(references.iter().map(|row| row.noise_distance), 2),
+        "Eigenvalues of W'W, or WW', above {SMALLEST} of their mean: bars, in bins of equal ratio, for a matrix of \
+         each kind of {}. Solid: the law of Marchenko and Pastur, which noise of the same ‖W‖ follows. Its distance \
+         (Kolmogorov, Smirnov) is {} for the weights and {} for Gaussian matrices of their shapes. {} Dashed: the \
+         same law with the noise level that fits the middle half of the singular values, times the share of the \
+         values that it explains; above its edge are {} values of a weight and {} of a Gaussian matrix.",
+        of_source(all()),
+        span(all().map(|row| row.law_distance), 2),
+        span(references.iter().map(|row| row.law_distance), 2),
+        match like_noise[..] {
+            [] => "No weight is as near as twice the furthest of these.".to_string(),
+            _ => format!("As near as twice the furthest of these: {}.", like_noise.join(", ")),
+        },
         span(all().map(|row| row.outliers as f64), 3),
         span(references.iter().map(|row| row.outliers as f64), 3),
     );
     let keys = vec![
         KeyEntry::shaded(BARS, "eigenvalues of the matrix"),
-        KeyEntry::line(LAW, "Marchenko–Pastur law, fitted noise level"),
+        KeyEntry::line(LAW, "Marchenko–Pastur law of noise of the same ‖W‖"),
+        KeyEntry::line(BULK, "the same law, fitted to the bulk"),
     ];
     Sheet {
-        title: "Eigenvalues of trained weights against the law of pure noise".to_string(),
+        title: "Eigenvalues of weight matrices beside the law of pure noise".to_string(),
         panels,
         key: keys,
         caption,

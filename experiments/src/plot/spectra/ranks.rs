@@ -30,41 +30,34 @@ const CRITERIA: [Criterion; 7] = [
 pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
     let panel = |group: &Group| {
         let places = group.places();
-        let of = |rank: fn(&Row) -> f64| {
-            places.iter().zip(&group.rows).map(|(x, row)| (*x, rank(row))).collect::<Vec<_>>()
+        // Matrices of no layer have nothing to do with each other: no lines between them.
+        let layers = group.kind != Kind::Other && places.len() > 1;
+        let curves_of = |rank: fn(&Row) -> f64, style: Style, width: f64| {
+            let points = places.iter().zip(&group.rows).map(|(x, row)| (*x, rank(row)));
+            let pieces: Vec<Vec<(f64, f64)>> = match layers {
+                true => vec![points.collect()],
+                false => points.map(|(x, y)| vec![(x - width, y), (x + width, y)]).collect(),
+            };
+            pieces.into_iter().map(move |points| Curve { points, range: Vec::new(), style, fitted: true })
         };
-        let even = Curve {
-            points: match of(|row| row.rank_break_even as f64)[..] {
-                [(x, rank)] => vec![(x - 0.4, rank), (x + 0.4, rank)],
-                ref several => several.to_vec(),
-            },
-            range: Vec::new(),
-            style: BOUND,
-            fitted: true,
-        };
-        let mut curves = vec![even];
-        curves.extend(CRITERIA.iter().map(|(style, _, rank)| Curve {
-            points: of(*rank),
-            range: Vec::new(),
-            style: *style,
-            fitted: true,
-        }));
-        let layers = group.kind != Kind::Other;
-        let list =
-            group.rows.iter().enumerate().map(|(i, row)| format!("{i} {} {} × {}", short(row), row.m, row.n));
-        let notes = if layers {
-            let (even, energy) = (
-                span(group.rows.iter().map(|row| row.rank_break_even as f64), 3),
-                percent(group.rows.iter().map(|row| row.energy_break_even)),
-            );
-            format!("break-even at rank {even}, which holds {energy} % of the energy")
+        let mut curves: Vec<Curve> = curves_of(|row| row.rank_break_even as f64, BOUND, 0.4).collect();
+        for (style, _, rank) in CRITERIA {
+            curves.extend(curves_of(rank, style, 0.0));
+        }
+        let notes = if group.kind == Kind::Other {
+            let list = group.rows.iter().take(5).enumerate().map(|(i, row)| format!("{i} {}", short(row)));
+            list.collect::<Vec<_>>().join(", ")
         } else {
-            list.take(3).collect::<Vec<_>>().join("; ")
+            format!(
+                "break-even at rank {}, which holds {} % of the energy",
+                span(group.rows.iter().map(|row| row.rank_break_even as f64), 3),
+                percent(group.rows.iter().map(|row| row.energy_break_even))
+            )
         };
         Panel {
             title: group.title(),
             notes: vec![notes],
-            x_label: if layers { "layer" } else { "matrix" }.to_string(),
+            x_label: if group.kind == Kind::Other { "matrix" } else { "layer" }.to_string(),
             x_ticks: (0..=places.iter().fold(0.0, |a: f64, x| a.max(*x)) as usize)
                 .map(|x| x as f64)
                 .collect(),
@@ -76,9 +69,9 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
     let smaller = |ratio: fn(&Row) -> f64| all.iter().filter(|row| ratio(row) > 1.0).count();
     let caption = format!(
         "Ranks that criteria choose for {}. Above the dotted line two factors hold more numbers than the matrix: \
-         there is nothing to save. Below it are {} of {} matrices at 90 % of the energy, {} at 95 %, {} at 99 % and \
-         {} at the hard threshold; compression m n / (r (m + n)): {} at 90 %, {} at 95 %, {} at 99 %. A Gaussian \
-         matrix of the same shape has {} at 90 %.",
+         there is nothing to save. Ranks of 0 are not shown. Below the line are {} of {} matrices at 90 % of the \
+         energy, {} at 95 %, {} at 99 % and {} at the hard threshold; compression m n / (r (m + n)): {} at 90 %, \
+         {} at 95 %, {} at 99 %. Gaussian matrices of the same shapes have {} at 90 %.",
         of_source(all.iter().copied()),
         smaller(|row| row.compression_90),
         all.len(),
@@ -94,7 +87,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         CRITERIA.iter().map(|(style, name, _)| KeyEntry::line(*style, *name)).collect();
     keys.insert(0, KeyEntry::line(BOUND, "break-even: r (m + n) = m n"));
     Sheet {
-        title: "Which rank? Criteria disagree, and few lie below break-even".to_string(),
+        title: "Ranks that criteria choose for weight matrices".to_string(),
         panels: groups.iter().map(panel).collect(),
         key: keys,
         caption,
