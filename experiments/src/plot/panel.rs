@@ -1,4 +1,4 @@
-//! One pair of logarithmic axes with its curves.
+//! One pair of axes with its curves.
 
 use super::canvas::{Anchor, Canvas, Place, text_width};
 use super::scale::{Scale, Tick};
@@ -40,7 +40,7 @@ impl Curve {
     }
 }
 
-/// One pair of logarithmic axes.
+/// One pair of axes: both logarithmic, but the horizontal one linear where it is labelled at 0.
 #[derive(Debug, Clone)]
 pub struct Panel {
     /// What is shown.
@@ -49,7 +49,8 @@ pub struct Panel {
     pub notes: Vec<String>,
     /// The label of the horizontal axis.
     pub x_label: String,
-    /// Where the horizontal axis is labelled; by its decades if empty.
+    /// Where the horizontal axis is labelled; by its decades if empty. A linear axis ends half a unit
+    /// beyond.
     pub x_ticks: Vec<f64>,
     /// The label of the vertical axis.
     pub y_label: String,
@@ -69,7 +70,13 @@ impl Panel {
     pub fn draw<D: DrawingBackend>(&self, canvas: &Canvas<D>, outer: Frame, notes: usize) -> Result<()> {
         let top = outer.1 + 24.0 + 14.0 * notes as f64;
         let (left, right, bottom) = (outer.0 + 66.0, outer.2 - 10.0, outer.3 - 46.0);
-        let x = Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right));
+        let x = match self.x_ticks.contains(&0.0) {
+            true => Scale::linear(
+                (-0.5, self.x_ticks.iter().fold(0.0_f64, |a, x| a.max(*x)) + 0.5),
+                (left, right),
+            ),
+            false => Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right)),
+        };
         let y = Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
         canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
         for (i, note) in self.notes.iter().enumerate() {
@@ -178,8 +185,8 @@ fn half(polygon: &[Place], side: impl Fn(&Place) -> f64) -> Vec<Place> {
 }
 
 fn draw<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Scale) -> Result<()> {
-    let points = curve.points.iter().filter(|p| p.0 > 0.0 && p.1 > 0.0 && p.1.is_finite());
-    let places: Vec<Place> = points.map(|p| (x.place(p.0), y.place(p.1))).collect();
+    let places = curve.points.iter().map(|p| (x.place(p.0), y.place(p.1)));
+    let places: Vec<Place> = places.filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
     let (bottom, top) = (y.place(y.range().0), y.place(y.range().1));
     for piece in cut(&places, top, bottom) {
         canvas.line(&piece, curve.style)?;

@@ -1,12 +1,13 @@
-//! Logarithmic scales: places, ticks and their labels.
+//! Scales: places, ticks and their labels.
 
-/// A logarithmic scale from numbers to places on the sheet.
+/// A scale from numbers to places on the sheet: logarithmic, or linear.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     low: f64,
     high: f64,
     from: f64,
     to: f64,
+    linear: bool,
 }
 
 /// A line of the grid.
@@ -22,12 +23,20 @@ impl Scale {
     /// The scale that takes `low..high` (positive) to `from..to`.
     pub fn new((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
         let high = if high > low { high } else { low * 1.0001 };
-        Scale { low, high, from, to }
+        Scale { low, high, from, to, linear: false }
     }
 
-    /// The place of a positive number.
+    /// The linear scale that takes `low..high` to `from..to`; it has no ticks of its own.
+    pub fn linear((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
+        Scale { low, high, from, to, linear: true }
+    }
+
+    /// The place of a number; not finite for what has none on a logarithmic scale.
     pub fn place(&self, x: f64) -> f64 {
-        let t = (x / self.low).ln() / (self.high / self.low).ln();
+        let t = match self.linear {
+            true => (x - self.low) / (self.high - self.low),
+            false => (x / self.low).ln() / (self.high / self.low).ln(),
+        };
         self.from + t * (self.to - self.from)
     }
 
@@ -40,6 +49,9 @@ impl Scale {
     /// least `spacing` between two; minor lines at the other multiples. A range with fewer than
     /// two of these is labelled at even steps.
     pub fn ticks(&self, spacing: f64) -> Vec<Tick> {
+        if self.linear {
+            return Vec::new();
+        }
         let decades = (self.high / self.low).log10();
         let length = (self.to - self.from).abs();
         let fine = length / decades * 0.3 >= spacing && decades < 4.0;
@@ -160,8 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn places_are_logarithmic() {
+    fn places_are_logarithmic_or_linear() {
         let scale = Scale::new((1.0, 100.0), (0.0, 10.0));
         assert!((scale.place(10.0) - 5.0).abs() < 1e-12);
+        assert!(!scale.place(0.0).is_finite() && !scale.place(-1.0).is_finite());
+        let scale = Scale::linear((-0.5, 4.5), (0.0, 10.0));
+        assert!((scale.place(0.0) - 1.0).abs() < 1e-12 && scale.ticks(20.0).is_empty());
     }
 }
