@@ -41,10 +41,9 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             let expected = expected.iter().map(|p| (p.x, p.median)).collect();
             curves.push(Curve::reference(expected, style));
         }
-        curves.push(Curve::reference(
-            samples.iter().map(|&s| (s as f64, (s as f64).powf(-0.5))).collect(),
-            RATE,
-        ));
+        let own = kept.iter().filter(|r| r.family == family);
+        let rate = points(own.map(|r| (r.samples as f64, (r.samples as f64).powf(-0.5))));
+        curves.push(Curve::reference(rate.iter().map(|p| (p.x, p.median)).collect(), RATE));
         for (k, &scheme) in schemes.iter().enumerate() {
             let errors = points(of(family, scheme).map(|r| (r.samples as f64, r.error)));
             curves.push(Curve::medians(&errors, numbered(k)));

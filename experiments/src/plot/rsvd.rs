@@ -3,7 +3,7 @@
 use super::common::{answered, caption, families, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
-use super::style::{BOUND, RATE, Style, numbered};
+use super::style::{BOUND, INK, RATE, Style, numbered};
 use crate::families::Family;
 use crate::rsvd::{OVERSAMPLING, Row, Rsvd, Sketch};
 use crate::series::points;
@@ -150,7 +150,7 @@ impl All<'_> {
     }
 
     fn times(&self, text: Text) -> Result<Sheet> {
-        let dense_style = Style { dash: None, width: 1.6, ..RATE };
+        let dense_style = Style { colour: INK, dash: None, width: 1.6, ..RATE };
         let panel = |title: String, chosen: &dyn Fn(&Row) -> bool| {
             let own: Vec<&Row> = self.rows.iter().copied().filter(|r| chosen(r)).collect();
             let curve = |(k, &q): (usize, &usize)| {
