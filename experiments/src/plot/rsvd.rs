@@ -1,6 +1,6 @@
 //! The figures of the randomized singular value decompositions, made of their table alone.
 
-use super::common::{answered, caption, families, list, ticks, values};
+use super::common::{answered, caption, families, largest, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{BOUND, INK, RATE, Style, numbered};
@@ -14,9 +14,7 @@ const EXACT: f64 = 1e-12;
 
 /// Error against rank, over the optimum against products with A, and time against rank.
 pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let kept = answered(rows)?;
-    let n = kept.iter().map(|r| r.n).max().unwrap_or(0);
-    let kept: Vec<&Row> = kept.into_iter().filter(|r| r.n == n || r.family == Family::Weights).collect();
+    let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
     let all = All {
         families: families(kept.iter().map(|r| r.family)),
         powers: values(&kept, |r| r.power_iterations),
