@@ -1,6 +1,7 @@
 //! The pairs of matrices of the families, drawn from their seeds.
 
 use crate::families::{Family, NOISE, SPARSE_DECAY, SPARSE_TERMS};
+use crate::weights::{Kind, lasting, open};
 use anyhow::{Result, bail};
 use lowrank::faer::{Mat, Scale};
 use lowrank::random::{fill_gaussian, gaussian, stream, with_spectrum};
@@ -10,36 +11,53 @@ use lowrank::random::{fill_gaussian, gaussian, stream, with_spectrum};
 pub struct Case {
     /// The family.
     pub family: Family,
-    /// Rows and columns; the smallest size of [`Family::Weights`], which has its own.
+    /// Where weights come from, in the form of [`Product`]; empty for other families.
+    pub weights: &'static str,
+    /// Rows and columns; 0 for weights, which have sizes of their own.
     pub n: usize,
-    /// Seed of the matrices and of the method.
+    /// Seed of the matrices and of the method; of the method alone for weights.
     pub seed: u64,
 }
 
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, n = {}, seed {}", self.family.name(), self.n, self.seed)
+        match self.family {
+            Family::Weights => write!(f, "{}, seed {}", self.weights, self.seed),
+            family => write!(f, "{}, n = {}, seed {}", family.name(), self.n, self.seed),
+        }
     }
 }
 
 impl Case {
-    /// All cases, those of a family and size one after the other; `weights` once, at its own size.
-    pub fn all(families: &[Family], sizes: &[usize], seeds: u64) -> Vec<Case> {
+    /// All cases, those of a family and size one after the other; weights in place of sizes for
+    /// the family of this name.
+    pub fn all(families: &[Family], sizes: &[usize], weights: &[String], seeds: u64) -> Vec<Case> {
         let mut out: Vec<Case> = Vec::new();
         for &family in families {
-            let own = [weights_size()];
-            let sizes = if family == Family::Weights { &own } else { sizes };
-            for &n in sizes {
-                out.extend((0..seeds).map(|seed| Case { family, n, seed }));
+            let places: Vec<(&'static str, usize)> = match family {
+                Family::Weights => weights.iter().map(|w| (lasting(w), 0)).collect(),
+                _ => sizes.iter().map(|n| ("", *n)).collect(),
+            };
+            for (weights, n) in places {
+                out.extend((0..seeds).map(|seed| Case { family, weights, n, seed }));
             }
         }
         out
     }
 
+    /// The case of a row, which has the sizes of weights too.
+    pub fn of_row(family: Family, weights: &str, n: usize, seed: u64) -> Self {
+        let n = if family == Family::Weights { 0 } else { n };
+        Case { family, weights: lasting(weights), n, seed }
+    }
+
     /// A and B.
     pub fn pair(&self) -> Result<(Mat<f64>, Mat<f64>)> {
         if self.family == Family::Weights {
-            return weights();
+            let product = Product::parse(self.weights)?;
+            let file = open(product.file)?;
+            let (a, b) = (file.matrix::<f64>(product.a)?, file.matrix::<f64>(product.b)?);
+            return Ok((a, if product.transposed { b.transpose().to_owned() } else { b }));
         }
         Ok((self.draw(2 * self.seed), self.draw(2 * self.seed + 1)))
     }
@@ -47,7 +65,8 @@ impl Case {
     /// A alone.
     pub fn first(&self) -> Result<Mat<f64>> {
         if self.family == Family::Weights {
-            return Ok(weights()?.0);
+            let product = Product::parse(self.weights)?;
+            return Ok(open(product.file)?.matrix(product.a)?);
         }
         Ok(self.draw(2 * self.seed))
     }
@@ -124,12 +143,51 @@ pub fn nonzero_share(a: &Mat<f64>) -> f64 {
     nonzeros as f64 / (a.nrows() * a.ncols()).max(1) as f64
 }
 
-fn weights() -> Result<(Mat<f64>, Mat<f64>)> {
-    bail!("the family `weights` has no matrices yet")
+/// A product of two weights of a file, as text: `FILE:A:B` for A B, `FILE:A:B'` for A B'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Product<'a> {
+    /// The safetensors file.
+    pub file: &'a str,
+    /// The name of A.
+    pub a: &'a str,
+    /// The name of B.
+    pub b: &'a str,
+    /// Whether B is transposed.
+    pub transposed: bool,
 }
 
-fn weights_size() -> usize {
-    0
+impl<'a> Product<'a> {
+    /// The product a text stands for.
+    pub fn parse(text: &'a str) -> Result<Self> {
+        let [file, a, b] = text.split(':').collect::<Vec<_>>()[..] else {
+            bail!("`{text}` is not of the form FILE:A:B or FILE:A:B'");
+        };
+        let (b, transposed) = b.strip_suffix('\'').map_or((b, false), |b| (b, true));
+        Ok(Product { file, a, b, transposed })
+    }
+
+    /// What the two matrices do in their network.
+    pub fn kinds(&self) -> String {
+        let prime = if self.transposed { "′" } else { "" };
+        format!("{} × {}{prime}", Kind::of(self.a).name(), Kind::of(self.b).name())
+    }
+}
+
+/// The smallest size of A (m, k) and B (k, p); an error where there is no such product.
+pub fn smallest_size(weights: &str) -> Result<usize> {
+    let product = Product::parse(weights)?;
+    let file = open(product.file)?;
+    let shape = |name: &str| match file.tensors().get(name).map(|t| t.shape()) {
+        Some(&[m, n]) => Ok((m, n)),
+        Some(shape) => bail!("{name} in {} has the shape {shape:?}: a matrix is needed", product.file),
+        None => bail!("{} has no tensor {name}", product.file),
+    };
+    let ((m, k), (rows, columns)) = (shape(product.a)?, shape(product.b)?);
+    let (inner, p) = if product.transposed { (columns, rows) } else { (rows, columns) };
+    if k != inner {
+        bail!("`{weights}`: A has {k} columns and B, as used, {inner} rows");
+    }
+    Ok(m.min(k).min(p))
 }
 
 #[cfg(test)]
@@ -139,7 +197,7 @@ mod tests {
     use lowrank::svd::singular_values;
 
     fn first(family: Family, n: usize, seed: u64) -> Mat<f64> {
-        Case { family, n, seed }.first().unwrap()
+        Case { family, weights: "", n, seed }.first().unwrap()
     }
 
     #[test]
@@ -180,17 +238,41 @@ mod tests {
         }
         let s = singular_values(first(Family::Sparse5, 200, 0).as_ref()).unwrap();
         assert!(s[SPARSE_TERMS] < 1e-13 && s[0] > 0.7, "{s:?}");
-        // Sizes too small for 64 terms have fewer.
+        // Sizes too small for so many terms have fewer.
         assert!(nonzero_share(&first(Family::SparseTenth, 64, 0)) <= 0.001);
     }
 
     #[test]
     fn the_two_matrices_and_the_seeds_differ() {
         for family in [Family::Gaussian, Family::Fast, Family::Sparse5, Family::HeavyTailed] {
-            let case = Case { family, n: 40, seed: 0 };
+            let case = Case { family, weights: "", n: 40, seed: 0 };
             let (a, b) = case.pair().unwrap();
             assert_eq!(a, case.first().unwrap());
             assert!(a != b && b != Case { seed: 1, ..case }.first().unwrap());
         }
+    }
+
+    const QUERY: &str = "encoder.layer.0.attention.self.query.weight";
+
+    #[test]
+    fn weights_are_read_and_multiplied() {
+        let text = format!("experiments/data/minilm_query.safetensors:{QUERY}:{QUERY}'");
+        let product = Product::parse(&text).unwrap();
+        assert_eq!((product.b, product.transposed, product.kinds()), (QUERY, true, "query × query′".into()));
+        assert_eq!(smallest_size(&text).unwrap(), 384);
+        let cases = Case::all(&[Family::Weights, Family::Fast], &[20, 30], &[text], 2);
+        let sizes: Vec<usize> = cases.iter().map(|c| c.n).collect();
+        assert_eq!(sizes, [0, 0, 20, 20, 30, 30]);
+        let (a, b) = cases[0].pair().unwrap();
+        assert_eq!((a.transpose().to_owned(), a.shape()), (b, (384, 384)));
+    }
+
+    #[test]
+    fn wrong_weights_are_explained() {
+        let error = |text: &str| format!("{:#}", smallest_size(text).unwrap_err());
+        let file = "experiments/data/minilm_query.safetensors";
+        assert!(error("query").contains("FILE:A:B"));
+        assert!(error("none.safetensors:a:b").contains("none.safetensors"));
+        assert!(error(&format!("{file}:{QUERY}:b")).contains("no tensor b"));
     }
 }

@@ -6,18 +6,18 @@
 //! | family | matrix |
 //! | --- | --- |
 //! | `gaussian` | independent standard Gaussian entries: no structure, the worst case |
-//! | `fast`, `medium`, `slow` | s_i = exp(-i / t) with t = 8, 24, 64 |
+//! | `fast`, `medium`, `slow` | s_i = exp(-i / t) with t = 8, 20, 50 |
 //! | `noisy-fast`, `noisy-medium`, `noisy-slow` | the same plus Gaussian noise, \|noise\|_F ~ 0.01 \|A\|_F |
-//! | `sparse-10`, `sparse-5`, `sparse-1`, `sparse-0.1` | that percentage of nonzeros, of rank 64 at most |
+//! | `sparse-10`, `sparse-5`, `sparse-1`, `sparse-0.1` | that percentage of nonzeros, of rank 128 at most |
 //! | `heavy-tailed` | s_i^2 independent, P(s_i^2 > x) = 1/x for x > 1: few large, many small |
-//! | `weights` | weights of a trained network, of their own sizes |
+//! | `weights` | weights of a trained network, of their own sizes, named by [`crate::cases::Product`] |
 //!
 //! The density x^-2 of the squared singular values of `heavy-tailed` is the exponent 2 that well
 //! trained layers come near to (Martin, Mahoney, "Implicit self-regularization in deep neural
-//! networks", JMLR 22, 2021). A sparse matrix is the sum of 64 terms exp(-j / 16) u_j v_j' with
+//! networks", JMLR 22, 2021). A sparse matrix is the sum of 128 terms exp(-j / 32) u_j v_j' with
 //! unit Gaussian vectors on random supports, so large that the wished percentage is expected.
 
-use crate::cases::Case;
+use crate::cases::smallest_size;
 use crate::plot::style::{Marker, Style};
 use crate::study::distinct;
 use anyhow::{Result, bail};
@@ -31,9 +31,9 @@ pub enum Family {
     Gaussian,
     /// s_i = exp(-i / 8).
     Fast,
-    /// s_i = exp(-i / 24).
+    /// s_i = exp(-i / 20).
     Medium,
-    /// s_i = exp(-i / 64).
+    /// s_i = exp(-i / 50).
     Slow,
     /// `fast` with 1 % noise.
     NoisyFast,
@@ -62,9 +62,9 @@ pub enum Family {
 /// Relative Frobenius norm of the noise of the noisy families.
 pub const NOISE: f64 = 0.01;
 /// Terms of a sparse matrix: the largest rank it may have.
-pub const SPARSE_TERMS: usize = 64;
+pub const SPARSE_TERMS: usize = 128;
 /// A sparse matrix's weights are exp(-j / this).
-pub const SPARSE_DECAY: f64 = 16.0;
+pub const SPARSE_DECAY: f64 = 32.0;
 
 impl Family {
     /// All of them.
@@ -120,8 +120,8 @@ impl Family {
     pub fn decay(self) -> Option<f64> {
         match self {
             Family::Fast | Family::NoisyFast => Some(8.0),
-            Family::Medium | Family::NoisyMedium => Some(24.0),
-            Family::Slow | Family::NoisySlow => Some(64.0),
+            Family::Medium | Family::NoisyMedium => Some(20.0),
+            Family::Slow | Family::NoisySlow => Some(50.0),
             _ => None,
         }
     }
@@ -181,17 +181,32 @@ pub fn describe(families: &[Family]) -> String {
     parts.join(" ")
 }
 
-/// Checks the lists of a sweep: families and sizes are given, each once, and `count` (called
-/// `name`) lies between 1 and the smallest size.
-pub fn check_sweep(families: &[Family], sizes: &[usize], name: &str, counts: &[usize]) -> Result<()> {
+/// Checks the lists of a sweep: families and what they need are given, each once, and `counts`
+/// (called `name`) lie between 1 and the smallest size.
+pub fn check_sweep(
+    families: &[Family],
+    sizes: &[usize],
+    weights: &[String],
+    (name, counts): (&str, &[usize]),
+) -> Result<()> {
     distinct("families", families)?;
-    distinct("n", sizes)?;
+    if families != [Family::Weights] {
+        distinct("n", sizes)?;
+    }
+    if families.contains(&Family::Weights) == weights.is_empty() {
+        bail!("`weights` are needed where `families` names `weights`, and only there");
+    }
     distinct(name, counts)?;
-    let own = Case::all(families, &[], 1).iter().map(|c| c.n).collect::<Vec<_>>();
     if sizes.contains(&0) || counts.contains(&0) {
         bail!("`n` or `{name}` contains 0: values start at 1");
     }
-    let smallest = sizes.iter().copied().chain(own).min().unwrap_or(0);
+    let mut smallest = sizes.iter().copied().min().unwrap_or(usize::MAX);
+    for (i, product) in weights.iter().enumerate() {
+        if weights[..i].contains(product) {
+            bail!("`weights` names {product} twice");
+        }
+        smallest = smallest.min(smallest_size(product)?);
+    }
     if let Some(count) = counts.iter().find(|count| **count > smallest) {
         bail!("`{name}` = {count} exceeds the size {smallest}: give values of at most {smallest}");
     }

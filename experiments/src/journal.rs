@@ -18,6 +18,9 @@ pub struct Journal {
     path: PathBuf,
 }
 
+/// The finished trials of a journal.
+pub type Done<S> = HashMap<<S as Study>::Trial, <S as Study>::Row>;
+
 /// The first line of a journal of this configuration.
 pub fn header<S: Study>(study: S, config: &S::Config) -> Result<String> {
     let text = toml::to_string(config)?;
@@ -44,7 +47,7 @@ impl Journal {
         path: &Path,
         header: &str,
         wanted: &[S::Trial],
-    ) -> Result<(Self, HashMap<S::Trial, S::Row>)> {
+    ) -> Result<(Self, Done<S>)> {
         let context = || format!("cannot resume from {}", path.display());
         let mut file = OpenOptions::new().read(true).write(true).open(path).with_context(context)?;
         let mut bytes = Vec::new();
@@ -67,7 +70,8 @@ impl Journal {
                     );
                 }
             } else {
-                let Some((trial, row)) = parse(study, line).filter(|(trial, _)| wanted.contains(trial)) else {
+                let Some((trial, row)) = parse(study, line).filter(|(trial, _)| wanted.contains(trial))
+                else {
                     break;
                 };
                 if row.failed() {

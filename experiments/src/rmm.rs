@@ -28,6 +28,9 @@ pub struct Config {
     pub families: Vec<Family>,
     /// Their sizes.
     pub n: Vec<usize>,
+    /// Products of stored weights, for the family of this name.
+    #[serde(default)]
+    pub weights: Vec<String>,
     /// Numbers of samples.
     pub samples: Vec<usize>,
     /// Rules of sampling.
@@ -95,6 +98,8 @@ impl std::fmt::Display for Trial {
 pub struct Row {
     /// The family.
     pub family: Family,
+    /// Where weights come from; empty for other families.
+    pub weights: String,
     /// Size.
     pub n: usize,
     /// Number of samples.
@@ -147,6 +152,11 @@ impl Problem {
         dense_into(product.as_mut(), a.as_ref(), b.as_ref())?;
         Ok(Problem { a, b, product })
     }
+
+    /// The smallest size.
+    fn size(&self) -> usize {
+        self.a.nrows().min(self.a.ncols()).min(self.b.ncols())
+    }
 }
 
 /// The experiment.
@@ -188,7 +198,7 @@ impl Study for Rmm {
         if config.seeds == 0 || config.timings == 0 {
             bail!("`seeds` and `timings` are at least 1");
         }
-        check_sweep(&config.families, &config.n, "samples", &config.samples)?;
+        check_sweep(&config.families, &config.n, &config.weights, ("samples", &config.samples))?;
         distinct("schemes", &config.schemes)
     }
 
@@ -200,7 +210,7 @@ impl Study for Rmm {
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
-        for case in Case::all(&config.families, &config.n, config.seeds) {
+        for case in Case::all(&config.families, &config.n, &config.weights, config.seeds) {
             for &samples in &config.samples {
                 out.extend(config.schemes.iter().map(|&scheme| Trial { case, samples, scheme }));
             }
@@ -213,7 +223,7 @@ impl Study for Rmm {
     }
 
     fn cost(self, trial: &Trial) -> f64 {
-        let (n, s) = (trial.case.n as f64, trial.samples as f64);
+        let (n, s) = (trial.case.n.max(384) as f64, trial.samples as f64);
         1e-3 + 1e-10 * n * n * (n + s)
     }
 
@@ -246,6 +256,7 @@ impl Study for Rmm {
             seconds,
             full_seconds,
             threads: rayon::current_num_threads(),
+            n: problem.size(),
             status: "done".to_string(),
             ..self.failed(trial)
         })
@@ -254,6 +265,7 @@ impl Study for Rmm {
     fn failed(self, trial: &Trial) -> Row {
         Row {
             family: trial.case.family,
+            weights: trial.case.weights.to_string(),
             n: trial.case.n,
             samples: trial.samples,
             scheme: trial.scheme,
@@ -271,7 +283,7 @@ impl Study for Rmm {
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        let case = Case { family: row.family, n: row.n, seed: row.seed };
+        let case = Case::of_row(row.family, &row.weights, row.n, row.seed);
         Ok(Trial { case, samples: row.samples, scheme: row.scheme })
     }
 

@@ -39,7 +39,11 @@ pub struct Sweep {
     /// The matrices.
     pub families: Vec<Family>,
     /// Their sizes.
+    #[serde(default)]
     pub n: Vec<usize>,
+    /// Products of stored weights, for the family of this name.
+    #[serde(default)]
+    pub weights: Vec<String>,
     /// Ranks.
     pub rank: Vec<usize>,
     /// Numbers of power iterations.
@@ -105,6 +109,8 @@ impl std::fmt::Display for Trial {
 pub struct Row {
     /// The family.
     pub family: Family,
+    /// Where weights come from; empty for other families.
+    pub weights: String,
     /// Size.
     pub n: usize,
     /// Rank.
@@ -166,6 +172,11 @@ impl Problem {
         Ok(Problem { a, sparse, s, norm, dense_seconds })
     }
 
+    /// The smallest size.
+    fn size(&self) -> usize {
+        self.a.nrows().min(self.a.ncols())
+    }
+
     fn randomized(&self, rank: usize, parameters: &Randomized<'_, f64>) -> lowrank::Result<Svd<f64>> {
         match &self.sparse {
             Some(sparse) => randomized(sparse, rank, parameters),
@@ -215,7 +226,7 @@ impl Study for Rsvd {
         }
         for (i, sweep) in config.sweep.iter().enumerate() {
             let lists = || {
-                check_sweep(&sweep.families, &sweep.n, "rank", &sweep.rank)?;
+                check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("rank", &sweep.rank))?;
                 distinct("power_iterations", &sweep.power_iterations)?;
                 distinct("sketches", &sweep.sketches)
             };
@@ -233,7 +244,7 @@ impl Study for Rsvd {
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
         for sweep in &config.sweep {
-            for case in Case::all(&sweep.families, &sweep.n, config.seeds) {
+            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
                 for &rank in &sweep.rank {
                     for &power_iterations in &sweep.power_iterations {
                         let trial = |&sketch| Trial { case, rank, power_iterations, sketch };
@@ -250,7 +261,8 @@ impl Study for Rsvd {
     }
 
     fn cost(self, trial: &Trial) -> f64 {
-        let (n, l, q) = (trial.case.n as f64, trial.rank as f64 + 10.0, trial.power_iterations as f64);
+        let (n, l, q) =
+            (trial.case.n.max(384) as f64, trial.rank as f64 + 10.0, trial.power_iterations as f64);
         1e-3 + 1e-10 * (8.0 * n * n * l * (q + 2.0) + 60.0 * n * l * l * (q + 1.0))
     }
 
@@ -286,6 +298,7 @@ impl Study for Rsvd {
             seconds,
             dense_seconds: problem.dense_seconds,
             threads: rayon::current_num_threads(),
+            n: problem.size(),
             status: "done".to_string(),
             ..self.failed(trial)
         })
@@ -294,6 +307,7 @@ impl Study for Rsvd {
     fn failed(self, trial: &Trial) -> Row {
         Row {
             family: trial.case.family,
+            weights: trial.case.weights.to_string(),
             n: trial.case.n,
             rank: trial.rank,
             power_iterations: trial.power_iterations,
@@ -312,7 +326,7 @@ impl Study for Rsvd {
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        let case = Case { family: row.family, n: row.n, seed: row.seed };
+        let case = Case::of_row(row.family, &row.weights, row.n, row.seed);
         let (rank, power_iterations, sketch) = (row.rank, row.power_iterations, row.sketch);
         Ok(Trial { case, rank, power_iterations, sketch })
     }

@@ -1,7 +1,7 @@
 //! From the rows of a table to curves: medians and ranges over the seeds.
 
-use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
 use crate::figure::Row;
+use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
 use crate::measure::median;
 use crate::study::Record;
 use anyhow::Result;

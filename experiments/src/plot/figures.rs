@@ -57,7 +57,8 @@ fn panel(figure: Figure, series: &Series) -> Panel {
             exponents.push(format!("{exponent:.2} ({})", short(method)).replace('-', "−"));
         }
     }
-    curves.extend(series.methods.iter().map(|(method, points)| Curve::medians(points, style::method(*method))));
+    curves
+        .extend(series.methods.iter().map(|(method, points)| Curve::medians(points, style::method(*method))));
     let notes = (!exponents.is_empty()).then(|| {
         let list = exponents.join(", ");
         match figure.axis() {

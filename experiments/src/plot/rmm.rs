@@ -65,14 +65,15 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     error_key.push(KeyEntry::ranges());
     // How far the measured mean squares are from the exact expectation.
     let exact: Vec<&Row> = kept.iter().copied().filter(|r| r.exact && r.expected > 1e-6).collect();
-    let ratio = (exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>() / exact.len() as f64).sqrt();
+    let ratio =
+        (exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>() / exact.len() as f64).sqrt();
     let errors = Sheet {
         title: "Sampled products: error against the number of samples".to_string(),
         panels: shown.iter().map(error_panel).collect(),
         key: error_key,
         caption: text(&format!(
             "Errors in the Frobenius norm of the product C of s sampled columns of A and rows of B. The expected error \
-             is exact with replacement, an upper bound without. Over the {} products with an exact expectation the \
+             is exact with replacement, an upper bound without, where s = n gives the product itself. Over the {} products with an exact expectation the \
              root mean square of measured over expected error is {}.",
             exact.len(),
             number(ratio, 3)

@@ -64,15 +64,21 @@ impl All<'_> {
             };
             let (mut errors, mut ratios) = (Vec::new(), Vec::new());
             for (k, &q) in self.powers.iter().enumerate() {
-                errors.push(Curve::medians(&points(of(q).map(|r| (r.rank as f64, r.error))), numbered(k)));
-                let ratio = of(q).filter(|r| r.optimal > EXACT).map(|r| (r.rank as f64, r.error / r.optimal));
-                ratios.push(Curve::medians(&points(ratio), numbered(k)));
+                let inexact = || of(q).filter(|r| r.optimal > EXACT);
+                let error = points(inexact().map(|r| (r.rank as f64, r.error)));
+                let ratio = points(inexact().map(|r| (r.rank as f64, r.error / r.optimal)));
+                errors.push(Curve::medians(&error, numbered(k)));
+                ratios.push(Curve::medians(&ratio, numbered(k)));
             }
             let optimal = points(self.rows_of(family).map(|r| (r.rank as f64, r.optimal)));
             errors.push(Curve::reference(optimal.iter().map(|p| (p.x, p.median)).collect(), BOUND));
-            ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, expectation(r))).collect(), RATE));
+            ratios.push(Curve::reference(
+                self.ranks.iter().map(|&r| (r as f64, expectation(r))).collect(),
+                RATE,
+            ));
             ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
-            for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")] {
+            for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")]
+            {
                 panels.push(Panel {
                     title: self.title(family),
                     notes: Vec::new(),
@@ -91,8 +97,8 @@ impl All<'_> {
         key.push(KeyEntry::ranges());
         let what = format!(
             "Errors in the Frobenius norm of the randomized SVD X of rank r of an n × n matrix A, {} sketch of r + \
-             {OVERSAMPLING} columns, beside the smallest possible one (left) and over it (right; where the smallest \
-             is above 10⁻¹²).",
+             {OVERSAMPLING} columns, beside the smallest possible one (left) and over it (right); where the \
+             smallest is below 10⁻¹², all are rounding and left out.",
             sketch_text(sketch)
         );
         Ok(Sheet {
@@ -148,7 +154,8 @@ impl All<'_> {
         let panel = |title: String, chosen: &dyn Fn(&Row) -> bool| {
             let own: Vec<&Row> = self.rows.iter().copied().filter(|r| chosen(r)).collect();
             let curve = |(k, &q): (usize, &usize)| {
-                let times = own.iter().filter(|r| r.power_iterations == q).map(|r| (r.rank as f64, r.seconds));
+                let times =
+                    own.iter().filter(|r| r.power_iterations == q).map(|r| (r.rank as f64, r.seconds));
                 Curve::medians(&points(times), numbered(k))
             };
             let mut curves: Vec<Curve> = self.powers.iter().enumerate().map(curve).collect();
@@ -186,13 +193,18 @@ impl All<'_> {
         let speedups: Vec<String> =
             speedups.iter().map(|p| format!("{:.1} (q = {})", p.median, p.x)).collect();
         let what = format!(
-            "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, median of some timings, and of the \
+            "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, median of repetitions, and of the \
              dense SVD of the same matrix on the same threads (which it uses for products only). Sparse matrices are \
              applied from their nonzeros. At rank {rank} the randomized SVD of a stored matrix is faster by {}.",
             self.n,
             speedups.join(", ")
         );
-        Ok(Sheet { title: "Randomized SVD: time against rank".to_string(), panels, key, caption: text(&what)? })
+        Ok(Sheet {
+            title: "Randomized SVD: time against rank".to_string(),
+            panels,
+            key,
+            caption: text(&what)?,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Products of two matrices from their low-rank factors: error, speedup and the rank needed, against
 //! rank, decay of the singular values, sparsity, and on weights of neural networks.
 
+mod problem;
+
 use crate::cases::{Case, nonzero_share};
 use crate::families::{Family, check_sweep};
 use crate::measure::{Latest, median_seconds, spectral_norm};
@@ -9,12 +11,10 @@ use crate::plot::sheet::Sheet;
 use crate::study::{NoChoice, Preset, Record, Study, distinct};
 use crate::table::{FAILED, VERSION};
 use anyhow::{Context, Result, bail};
-use lowrank::LowRank;
 use lowrank::faer::Mat;
 use lowrank::matmul::{Operand, chain_into, dense_into};
 use lowrank::matrix::frobenius;
-use lowrank::operator::Csr;
-use lowrank::svd::{Randomized, Svd, randomized};
+use problem::{Problem, smallest_rank};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -42,7 +42,11 @@ pub struct Sweep {
     /// The matrices.
     pub families: Vec<Family>,
     /// Their sizes.
+    #[serde(default)]
     pub n: Vec<usize>,
+    /// Products of stored weights, for the family of this name.
+    #[serde(default)]
+    pub weights: Vec<String>,
     /// Ranks.
     pub rank: Vec<usize>,
 }
@@ -68,6 +72,8 @@ impl std::fmt::Display for Trial {
 pub struct Row {
     /// The family.
     pub family: Family,
+    /// Where weights come from; empty for other families.
+    pub weights: String,
     /// Size.
     pub n: usize,
     /// Rank of both factorizations.
@@ -112,83 +118,6 @@ impl Record for Row {
     }
 }
 
-/// What the trials of a pair of matrices share.
-struct Problem {
-    a: Mat<f64>,
-    b: Mat<f64>,
-    sparse: Option<(Csr<f64>, Csr<f64>)>,
-    product: Mat<f64>,
-    norm: f64,
-    spectral: f64,
-}
-
-impl Problem {
-    fn new(case: Case) -> Result<Self> {
-        let (a, b) = case.pair()?;
-        let sparse = match case.family.density() {
-            Some(_) => Some((Csr::from_dense(a.as_ref())?, Csr::from_dense(b.as_ref())?)),
-            None => None,
-        };
-        let mut product = Mat::zeros(a.nrows(), b.ncols());
-        dense_into(product.as_mut(), a.as_ref(), b.as_ref())?;
-        let (norm, spectral) = (frobenius(product.as_ref()), spectral_norm(product.as_ref())?);
-        if norm == 0.0 {
-            bail!("A B is zero: relative errors have no meaning");
-        }
-        Ok(Problem { a, b, sparse, product, norm, spectral })
-    }
-
-    /// Low-rank factors of A and of B; from the nonzeros where the matrices are sparse.
-    fn factors(&self, rank: usize, seed: u64) -> Result<(Svd<f64>, Svd<f64>)> {
-        let with = |seed| Randomized {
-            oversampling: OVERSAMPLING,
-            power_iterations: POWER_ITERATIONS,
-            seed,
-            ..Default::default()
-        };
-        let (first, second) = (with(2 * seed), with(2 * seed + 1));
-        Ok(match &self.sparse {
-            Some((a, b)) => (randomized(a, rank, &first)?, randomized(b, rank, &second)?),
-            None => (randomized(&self.a, rank, &first)?, randomized(&self.b, rank, &second)?),
-        })
-    }
-
-    /// C - A_r B_r.
-    fn residual(&self, a: &LowRank<f64>, b: &LowRank<f64>) -> Result<Mat<f64>> {
-        let mut out = Mat::zeros(self.product.nrows(), self.product.ncols());
-        chain_into(out.as_mut(), &[Operand::LowRank(a), Operand::LowRank(b)])?;
-        Ok(&self.product - out)
-    }
-
-    /// |C - A_k B_k|_F / |C|_F for the factors cut down to rank k.
-    fn error_at(&self, a: &Svd<f64>, b: &Svd<f64>, k: usize) -> Result<f64> {
-        let cut = |svd: &Svd<f64>| svd.clone().truncate(k).into_low_rank();
-        Ok(frobenius(self.residual(&cut(a), &cut(b))?.as_ref()) / self.norm)
-    }
-}
-
-/// The smallest rank from 1 to `rank` whose error is at most the tolerance, by bisection: the error
-/// is taken to fall with the rank. None where the error at `rank` itself is larger.
-pub fn smallest_rank(
-    rank: usize,
-    tolerance: f64,
-    mut error: impl FnMut(usize) -> Result<f64>,
-) -> Result<Option<usize>> {
-    if !(error(rank)? <= tolerance) {
-        return Ok(None);
-    }
-    let (mut too_small, mut enough) = (0, rank);
-    while enough - too_small > 1 {
-        let middle = too_small + (enough - too_small) / 2;
-        if error(middle)? <= tolerance {
-            enough = middle;
-        } else {
-            too_small = middle;
-        }
-    }
-    Ok(Some(enough))
-}
-
 /// The experiment.
 #[derive(Debug, Clone, Copy)]
 pub struct LowRankGemm;
@@ -214,8 +143,8 @@ impl Study for LowRankGemm {
 
     fn text(self, preset: Preset) -> &'static str {
         match preset {
-            Preset::Quick => include_str!("../presets/lowrank_gemm_quick.toml"),
-            Preset::Paper => include_str!("../presets/lowrank_gemm_paper.toml"),
+            Preset::Quick => include_str!("../../presets/lowrank_gemm_quick.toml"),
+            Preset::Paper => include_str!("../../presets/lowrank_gemm_paper.toml"),
         }
     }
 
@@ -228,7 +157,7 @@ impl Study for LowRankGemm {
             bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
         }
         for (i, sweep) in config.sweep.iter().enumerate() {
-            check_sweep(&sweep.families, &sweep.n, "rank", &sweep.rank)
+            check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("rank", &sweep.rank))
                 .with_context(|| format!("[[sweep]] {}", i + 1))?;
         }
         distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
@@ -243,7 +172,7 @@ impl Study for LowRankGemm {
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
         for sweep in &config.sweep {
-            for case in Case::all(&sweep.families, &sweep.n, config.seeds) {
+            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
                 out.extend(sweep.rank.iter().map(|&rank| Trial { case, rank }));
             }
         }
@@ -255,7 +184,7 @@ impl Study for LowRankGemm {
     }
 
     fn cost(self, trial: &Trial) -> f64 {
-        let (n, r) = (trial.case.n as f64, trial.rank as f64 + 10.0);
+        let (n, r) = (trial.case.n.max(384) as f64, trial.rank as f64 + 10.0);
         1e-3 + 1e-10 * (8.0 * n * n * n + 80.0 * n * n * r + 200.0 * n * r * r)
     }
 
@@ -310,6 +239,7 @@ impl Study for LowRankGemm {
             online_seconds,
             offline_seconds,
             threads: rayon::current_num_threads(),
+            n: problem.size(),
             status: "done".to_string(),
             ..self.failed(trial)
         })
@@ -318,6 +248,7 @@ impl Study for LowRankGemm {
     fn failed(self, trial: &Trial) -> Row {
         Row {
             family: trial.case.family,
+            weights: trial.case.weights.to_string(),
             n: trial.case.n,
             rank: trial.rank,
             seed: trial.case.seed,
@@ -338,49 +269,10 @@ impl Study for LowRankGemm {
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        Ok(Trial { case: Case { family: row.family, n: row.n, seed: row.seed }, rank: row.rank })
+        Ok(Trial { case: Case::of_row(row.family, &row.weights, row.n, row.seed), rank: row.rank })
     }
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         plots::sheets(self, rows)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smallest_rank_is_found() {
-        let error = |k: usize| Ok((-(k as f64) / 10.0).exp());
-        for (tolerance, expected) in [(0.05, 30), (0.1, 24), (0.9, 2), (0.95, 1), (1.0, 1)] {
-            assert_eq!(smallest_rank(64, tolerance, error).unwrap(), Some(expected), "{tolerance}");
-        }
-        assert_eq!(smallest_rank(64, (-6.4f64).exp(), error).unwrap(), Some(64));
-        assert_eq!(smallest_rank(64, 1e-3, error).unwrap(), None);
-        assert_eq!(smallest_rank(1, 0.99, error).unwrap(), Some(1));
-        assert_eq!(smallest_rank(8, 0.5, |_| Ok(f64::NAN)).unwrap(), None);
-    }
-
-    /// The rank found agrees with the errors of every rank, computed one by one.
-    #[test]
-    fn ranks_for_an_error_agree_with_all_errors() {
-        let trial = Trial { case: Case { family: Family::Fast, n: 60, seed: 1 }, rank: 40 };
-        let config = LowRankGemm.preset(Preset::Quick).unwrap();
-        let row = LowRankGemm.solve(&config, &trial).unwrap();
-        let problem = Problem::new(trial.case).unwrap();
-        let (a, b) = problem.factors(40, 1).unwrap();
-        let (full_a, full_b) = (a.to_dense(), b.to_dense());
-        assert!((frobenius((&problem.product - full_a * full_b).as_ref()) / problem.norm - row.error).abs() < 1e-12);
-        for (found, tolerance) in
-            [(row.rank_1_percent, 0.01), (row.rank_5_percent, 0.05), (row.rank_10_percent, 0.1)]
-        {
-            let enough = |k: &usize| {
-                let (a, b) = (a.clone().truncate(*k).to_dense(), b.clone().truncate(*k).to_dense());
-                frobenius((&problem.product - a * b).as_ref()) <= tolerance * problem.norm
-            };
-            assert_eq!(found, (1..=40).find(enough), "{tolerance}");
-        }
-        assert!(row.spectral_error <= 1.01 * row.error * problem.norm / problem.spectral);
     }
 }
