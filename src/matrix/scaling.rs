@@ -4,8 +4,9 @@
 //! 1e-200 in `f64` (1e19 and 1e-19 in `f32`). Multiplying by a power of two changes no digit, so
 //! a matrix is first brought to a largest magnitude in [1, 2) and the result is brought back.
 
+use super::AsMatrix;
 use crate::Scalar;
-use faer::{Mat, MatRef};
+use faer::Mat;
 
 /// The exponent `e` with `2^e <= |x| < 2^(e+1)`; 0 for zero, NaN and infinities.
 ///
@@ -31,12 +32,9 @@ pub fn scale_by_power_of_two<T: Scalar>(x: T, e: i32) -> T {
 }
 
 /// The matrix `a 2^e`, entry by entry as [`scale_by_power_of_two`].
-pub fn scaled<T: Scalar>(a: MatRef<'_, T>, e: i32) -> Mat<T> {
-    let f = factors::<T>(e);
-    let mut out = a.to_owned();
-    if e != 0 {
-        multiply(&mut out, f);
-    }
+pub fn scaled<T: Scalar>(a: impl AsMatrix<T>, e: i32) -> Mat<T> {
+    let mut out = a.as_matrix().to_owned();
+    scale_in_place(&mut out, e);
     out
 }
 
