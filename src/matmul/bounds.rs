@@ -24,10 +24,10 @@
 //! **Deviations.** None.
 
 use super::Sampling;
-use super::dense::{product_into, zeros};
+use super::dense::zeros;
 use super::design::Design;
 use super::sampled::Terms;
-use crate::matrix::{frobenius, slice_norm};
+use crate::matrix::{frobenius, product_into, slice_norm};
 use crate::{Result, Scalar};
 use faer::MatRef;
 

@@ -18,6 +18,7 @@ pub use dense::{Svd, dense, full, singular_values};
 pub use krylov::{Krylov, krylov};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
+pub(crate) use rank::smallest_rank;
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;

@@ -23,7 +23,7 @@
 //! a warm start replace the first columns of the sketch.
 
 use super::blocks::svd_in_span;
-use super::source::Source;
+use super::source::{Source, with_dense};
 use super::{Svd, dense};
 use crate::matrix::check_finite;
 use crate::random::Sketch;
@@ -84,11 +84,7 @@ pub fn randomized<T: Scalar, K>(
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(match a.stored_matrix() {
-            Some(stored) => dense(stored),
-            None => dense(a.to_dense()?.as_ref()),
-        }?
-        .truncate(rank));
+        return Ok(with_dense(a, dense)?.truncate(rank));
     }
     let omega = sketch(n, width, parameters)?; // (n, width)
     let mut q = basis(source.first_product(omega.as_ref())?)?; // (m, width)
