@@ -35,8 +35,11 @@
 //! | the numbers computed in, f32 and f64 | [`scalar`] |
 //!
 //! Each depends on those below it only: `matrix`, `random`, then `operator`, then `svd`, then
-//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
-//! both crates are re-exported.
+//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`.
+//!
+//! Matrices that come out are [`faer`]'s, tensors are [`ndarray`]'s. Matrices that go in may be
+//! faer's, ndarray's or [`nalgebra`]'s ([`matrix::AsMatrix`]): they are read in place. The three
+//! crates are re-exported.
 //!
 //! # Notation
 //!
@@ -100,6 +103,7 @@ pub mod tensor;
 
 pub use error::{Error, Result};
 pub use faer;
+pub use nalgebra;
 pub use ndarray;
 pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
@@ -123,6 +127,7 @@ pub use tensor::TensorTrain;
 /// # Ok::<(), Error>(())
 /// ```
 pub mod prelude {
+    pub use crate::matrix::AsMatrix;
     pub use crate::{Entries, Error, LowRank, Progress, Report, Scalar, Status, TensorEntries, TensorTrain};
 }
 

@@ -19,7 +19,9 @@
 //! **Deviations.** Directions in which X has less than max(n, N) eps of its largest singular value
 //! are left out: V is zero there.
 
-use crate::matrix::{Moderate, check_finite, exponent, frobenius, max_norm, scale_in_place, scaled};
+use crate::matrix::{
+    AsMatrix, Moderate, check_finite, exponent, frobenius, max_norm, scale_in_place, scaled,
+};
 use crate::svd::{dense, orthonormal_basis, qr};
 use crate::{Error, LowRank, Progress, Report, Result, Scalar, Status};
 use faer::{Mat, MatRef};
@@ -153,6 +155,15 @@ struct Run {
 /// ```
 pub fn refit<T: Scalar>(
     start: &LowRank<T>,
+    x: impl AsMatrix<T>,
+    y: impl AsMatrix<T>,
+    parameters: &Refit,
+) -> Result<Refitted<T>> {
+    improve(start, x.as_matrix(), y.as_matrix(), parameters)
+}
+
+fn improve<T: Scalar>(
+    start: &LowRank<T>,
     x: MatRef<'_, T>,
     y: MatRef<'_, T>,
     parameters: &Refit,
@@ -214,10 +225,14 @@ pub fn refit<T: Scalar>(
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn reduced_rank_regression<T: Scalar>(
-    x: MatRef<'_, T>,
-    y: MatRef<'_, T>,
+    x: impl AsMatrix<T>,
+    y: impl AsMatrix<T>,
     rank: usize,
 ) -> Result<Refitted<T>> {
+    minimum(x.as_matrix(), y.as_matrix(), rank)
+}
+
+fn minimum<T: Scalar>(x: MatRef<'_, T>, y: MatRef<'_, T>, rank: usize) -> Result<Refitted<T>> {
     let clock = Instant::now();
     let largest = x.nrows().min(y.nrows());
     if rank > largest {

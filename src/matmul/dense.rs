@@ -13,7 +13,7 @@
 //!
 //! **Deviations.** None.
 
-use crate::matrix::{Moderate, largest_finite, product_into, scale_view};
+use crate::matrix::{AsMatrix, Moderate, largest_finite, product_into, scale_view};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -30,7 +30,8 @@ use faer::{Mat, MatMut, MatRef};
 /// assert_eq!(c, mat![[11.0]]);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn dense<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<Mat<T>> {
+pub fn dense<T: Scalar>(a: impl AsMatrix<T>, b: impl AsMatrix<T>) -> Result<Mat<T>> {
+    let (a, b) = (a.as_matrix(), b.as_matrix());
     let mut out = zeros(a.nrows(), b.ncols())?;
     dense_into(out.as_mut(), a, b)?;
     Ok(out)
@@ -41,7 +42,8 @@ pub fn dense<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<Mat<T>> {
 /// # Errors
 /// Those of [`dense`]; [`Error::Shape`] when `out` has another shape. After an error `out` holds
 /// nothing of use.
-pub fn dense_into<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) -> Result<()> {
+pub fn dense_into<T: Scalar>(out: MatMut<'_, T>, a: impl AsMatrix<T>, b: impl AsMatrix<T>) -> Result<()> {
+    let (a, b) = (a.as_matrix(), b.as_matrix());
     same_inner(a, b)?;
     check_out(&out, a.nrows(), b.ncols())?;
     let (a, b) = (Moderate::new("a", a)?, Moderate::new("b", b)?);

@@ -23,7 +23,7 @@
 use super::chain::{Operand, chain_into, multiply};
 use super::dense::{check_out, dense_into, same_inner, zeros};
 use super::{Choice, Machine, Output, Plan};
-use crate::matrix::{Moderate, frobenius, product_into, scale_view, slice_norm};
+use crate::matrix::{AsMatrix, Moderate, frobenius, product_into, scale_view, slice_norm};
 use crate::svd::{Randomized, Rank, Svd, randomized, smallest_rank, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
@@ -96,7 +96,11 @@ impl<T: Scalar> Factored<T> {
 /// assert!(f.relative_error() <= 1e-3 && f.factors.rank() < 8);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn factorize<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Result<Factored<T>> {
+pub fn factorize<T: Scalar>(a: impl AsMatrix<T>, parameters: &Factorization) -> Result<Factored<T>> {
+    factorize_view(a.as_matrix(), parameters)
+}
+
+fn factorize_view<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Result<Factored<T>> {
     crate::matrix::check_finite("a", a)?;
     let norm = frobenius(a);
     let svd = match parameters.method {
@@ -213,10 +217,11 @@ fn bound<T: Scalar>(a: &Factored<T>, b: &Factored<T>) -> f64 {
 /// ```
 pub fn automatic_into<T: Scalar>(
     out: MatMut<'_, T>,
-    a: (MatRef<'_, T>, &Factored<T>),
-    b: (MatRef<'_, T>, &Factored<T>),
+    a: (impl AsMatrix<T>, &Factored<T>),
+    b: (impl AsMatrix<T>, &Factored<T>),
     machine: &Machine,
 ) -> Result<(Choice, f64)> {
+    let (a, b) = ((a.0.as_matrix(), a.1), (b.0.as_matrix(), b.1));
     same_inner(a.0, b.0)?;
     for (argument, (stored, f)) in [("a", a), ("b", b)] {
         if stored.shape() != f.factors.shape() {
@@ -254,7 +259,11 @@ pub struct Measured {
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes do not fit, [`Error::NonFinite`] for NaN and infinities.
-pub fn measure<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: &LowRank<T>) -> Result<Measured> {
+pub fn measure<T: Scalar>(a: impl AsMatrix<T>, b: impl AsMatrix<T>, c: &LowRank<T>) -> Result<Measured> {
+    measure_views(a.as_matrix(), b.as_matrix(), c)
+}
+
+fn measure_views<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: &LowRank<T>) -> Result<Measured> {
     const STRIP: usize = 256;
     same_inner(a, b)?;
     let (m, p) = (a.nrows(), b.ncols());

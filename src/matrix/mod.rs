@@ -2,6 +2,7 @@
 //! for NaN and infinities, exact scaling by powers of two, canonical signs, and conversions
 //! between faer, ndarray and nalgebra without copies.
 
+mod as_matrix;
 mod convert;
 mod finite;
 mod kernel;
@@ -10,10 +11,8 @@ mod product;
 mod scaling;
 mod signs;
 
-pub use convert::{
-    array_of, array_view, mat_of_array, mat_of_nalgebra, nalgebra_of, nalgebra_view, view_of_array,
-    view_of_nalgebra,
-};
+pub use as_matrix::AsMatrix;
+pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
 pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
 #[doc(hidden)]
 pub use kernel::Kernel;

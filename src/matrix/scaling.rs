@@ -4,7 +4,7 @@
 //! 1e-200 in `f64` (1e19 and 1e-19 in `f32`). Multiplying by a power of two changes no digit, so
 //! a matrix is first brought to a largest magnitude in [1, 2) and the result is brought back.
 
-use super::largest_finite;
+use super::{AsMatrix, largest_finite};
 use crate::{Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -32,8 +32,8 @@ pub fn scale_by_power_of_two<T: Scalar>(x: T, e: i32) -> T {
 }
 
 /// The matrix `a 2^e`, entry by entry as [`scale_by_power_of_two`].
-pub fn scaled<T: Scalar>(a: MatRef<'_, T>, e: i32) -> Mat<T> {
-    let mut out = a.to_owned();
+pub fn scaled<T: Scalar>(a: impl AsMatrix<T>, e: i32) -> Mat<T> {
+    let mut out = a.as_matrix().to_owned();
     scale_view(out.as_mut(), e);
     out
 }

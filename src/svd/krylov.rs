@@ -95,7 +95,7 @@ pub fn krylov<T: Scalar, K>(
         return Err(Error::TooLarge { what: "the Krylov basis", bytes, remedy: "ask for fewer iterations" });
     }
     if 4 * dimension >= 3 * largest {
-        return Ok(with_dense(a, dense)?.truncate(rank));
+        return Ok(with_dense(a, |a| dense(a))?.truncate(rank));
     }
     let omega = gaussian(n, block, parameters.seed, "krylov svd start"); // (n, block)
     let mut new = orthonormal_basis(source.first_product(omega.as_ref())?.as_ref())?; // (m, block)

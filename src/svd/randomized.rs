@@ -84,7 +84,7 @@ pub fn randomized<T: Scalar, K>(
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(with_dense(a, dense)?.truncate(rank));
+        return Ok(with_dense(a, |a| dense(a))?.truncate(rank));
     }
     let omega = sketch(n, width, parameters)?; // (n, width)
     let mut q = basis(source.first_product(omega.as_ref())?)?; // (m, width)

@@ -21,9 +21,8 @@
 
 use super::spectrum::{Checked, check_shape, effective_rank_of, gap_of, scaled_threshold, stable_rank_of};
 use super::{Svd, dense};
-use crate::matrix::slice_norm;
+use crate::matrix::{AsMatrix, slice_norm};
 use crate::{Error, Result, Scalar};
-use faer::MatRef;
 use std::fmt;
 
 /// Which rank is wanted.
@@ -221,7 +220,8 @@ fn within_ratio(most: usize, (m, n): (usize, usize), ratio: f64) -> Result<usize
 ///
 /// # Errors
 /// Those of [`dense`] and of [`Rank::choose_for`].
-pub fn truncated<T: Scalar>(a: MatRef<'_, T>, rank: Rank) -> Result<Svd<T>> {
+pub fn truncated<T: Scalar>(a: impl AsMatrix<T>, rank: Rank) -> Result<Svd<T>> {
+    let a = a.as_matrix();
     let svd = dense(a)?;
     let rank = rank.choose_for(&svd.s, a.shape())?;
     Ok(svd.truncate(rank))
