@@ -2,9 +2,11 @@
 //! which rank to take, how large the noise is, how they decay.
 
 mod adaptive;
+mod bidiagonal;
 mod blocks;
 mod dense;
 mod krylov;
+mod lanczos;
 mod qr;
 mod randomized;
 mod rank;
@@ -16,6 +18,7 @@ pub mod spectrum;
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
 pub use krylov::{Krylov, krylov};
+pub use lanczos::{Lanczos, LanczosSvd, lanczos};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
 pub(crate) use rank::smallest_rank;
