@@ -12,6 +12,7 @@ mod rank_table;
 mod residuals;
 mod source;
 pub mod spectrum;
+mod streaming;
 
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
@@ -21,3 +22,4 @@ pub use randomized::{Randomized, randomized};
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;
+pub use streaming::{Streamed, Streaming, StreamingSvd};
