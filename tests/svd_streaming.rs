@@ -52,16 +52,22 @@ fn same<T: Scalar>(x: &Streamed<T>, y: &Streamed<T>) -> bool {
     x.svd.u == y.svd.u && x.svd.s == y.svd.s && x.svd.v == y.svd.v && (x.error, x.norm) == (y.error, y.norm)
 }
 
-/// The error told is the true one; values are below the true ones; bases are orthonormal.
-fn check<T: Scalar>(name: &str, a: MatRef<'_, T>, best: &[T], rank: usize, found: &Streamed<T>) -> f64 {
+/// The error told is the true one; values are below the true ones; bases are orthonormal. Gives the
+/// error over the optimum.
+fn check<T: Scalar>(name: &str, a: MatRef<'_, T>, best: &[T], rank: usize, p: &Streaming) -> f64 {
     let (m, n) = a.shape();
+    let found = &stream(a, rank, p, &[7, 64]);
     let (g, norm) = (g::<T>(m, n), frobenius(a));
-    let case = format!("{} {name} {m}x{n} rank {rank}", T::NAME);
+    let case = format!("{} {name} {m}x{n} rank {rank}, steps of {}", T::NAME, p.block);
     assert_eq!((found.svd.shape(), found.svd.rank()), ((m, n), rank.min(m).min(n)), "{case}");
     assert!((found.norm - norm).abs() <= 50.0 * T::EPS * norm, "{case}: {} {norm}", found.norm);
     let error = true_error(a, found);
     let gap = (found.error - error).abs() / (T::EPS * norm.max(f64::MIN_POSITIVE));
-    assert!(gap <= 50.0, "{case}: told {:e}, true {error:e}, {gap:.1} eps", found.error);
+    assert!(
+        gap <= 50.0 + 5.0 * (m / p.block) as f64,
+        "{case}: told {:e}, true {error:e}, {gap:.1} eps",
+        found.error
+    );
     for (q, side) in [(&found.svd.u, "U"), (&found.svd.v, "V")] {
         assert!(omega(q, g) <= 10.0, "{case}: {side} is off by {}", omega(q, g));
     }
@@ -92,7 +98,7 @@ fn one_pass_is_near_the_optimum() {
             let best = dense(a.as_ref()).unwrap().s;
             for block in [100, 400, 1500] {
                 let p = Streaming { block, ..Default::default() };
-                let ratio = check(name, a.as_ref(), &best, rank, &stream(a.as_ref(), rank, &p, &[64]));
+                let ratio = check(name, a.as_ref(), &best, rank, &p);
                 println!("{} {name}, steps of {block}: {ratio:.5} of the optimum", T::NAME);
                 assert!(ratio <= bar, "{} {name}, steps of {block}: {ratio}", T::NAME);
             }
@@ -114,8 +120,7 @@ fn the_error_told_is_the_true_one() {
                 for (rank, block) in [(0, 10), (1, 1), (5, 8), (12, 50)] {
                     let p = Streaming { block, oversampling: 10, ..Default::default() };
                     let rank = rank.min(n);
-                    let found = stream(a.as_ref(), rank, &p, &[7]);
-                    let ratio = check(family.name, a.as_ref(), &best, rank, &found);
+                    let ratio = check(family.name, a.as_ref(), &best, rank, &p);
                     if ratio > worst.0 {
                         worst = (ratio, format!("{} {m}x{n} rank {rank} in steps of {block}", family.name));
                     }
@@ -396,7 +401,7 @@ fn a_stream_made_against_it_is_told_truly() {
     let best = dense(a.as_ref()).unwrap().s;
     for (oversampling, bar) in [(10, 1.4), (40, 1.001)] {
         let p = Streaming { block: 40, oversampling, ..Default::default() };
-        let ratio = check("drifting", a.as_ref(), &best, rank, &stream(a.as_ref(), rank, &p, &[50]));
+        let ratio = check("drifting", a.as_ref(), &best, rank, &p);
         println!("oversampling {oversampling}: {ratio:.4} of the optimum");
         assert!(ratio <= bar, "{ratio}");
     }
