@@ -8,10 +8,11 @@ use lowrank::faer::{Mat, MatRef};
 use lowrank::io::{MappedNpy, write_npy};
 use lowrank::matrix::{array_view, frobenius, scaled};
 use lowrank::random::{gallery, gaussian, orthonormal, with_spectrum};
-use lowrank::svd::{Randomized, Streamed, Streaming, StreamingSvd, dense, randomized};
+use lowrank::svd::{Randomized, Streamed, Streaming, StreamingSvd, Svd, dense, randomized};
 use lowrank::{Error, Operator, Result, Scalar};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 fn g<T: Scalar>(m: usize, n: usize) -> f64 {
     m.max(n).max(1) as f64 * T::EPS
@@ -62,18 +63,14 @@ fn check<T: Scalar>(name: &str, a: MatRef<'_, T>, best: &[T], rank: usize, p: &S
     assert_eq!((found.svd.shape(), found.svd.rank()), ((m, n), rank.min(m).min(n)), "{case}");
     assert!((found.norm - norm).abs() <= 50.0 * T::EPS * norm, "{case}: {} {norm}", found.norm);
     let error = true_error(a, found);
-    let gap = (found.error - error).abs() / (T::EPS * norm.max(f64::MIN_POSITIVE));
-    assert!(
-        gap <= 50.0 + 5.0 * (m / p.block) as f64,
-        "{case}: told {:e}, true {error:e}, {gap:.1} eps",
-        found.error
-    );
+    let slack = (50.0 + 10.0 * (m / p.block) as f64) * T::EPS * norm;
+    assert!((found.error - error).abs() <= slack, "{case}: told {:e}, true {error:e}", found.error);
     for (q, side) in [(&found.svd.u, "U"), (&found.svd.v, "V")] {
         assert!(omega(q, g) <= 10.0, "{case}: {side} is off by {}", omega(q, g));
     }
     assert!(found.svd.s.is_sorted_by(|x, y| x >= y), "{case}");
     for (k, s) in found.svd.s.iter().enumerate() {
-        assert!(s.as_f64() <= best[k].as_f64() + g * norm, "{case}: value {k}");
+        assert!(s.as_f64() <= best[k].as_f64() + slack, "{case}: value {k}");
     }
     let tail = best[found.svd.rank()..].iter().map(|s| s.as_f64().powi(2)).sum::<f64>().sqrt();
     error / (tail + 5.0 * g * norm).max(f64::MIN_POSITIVE)
@@ -270,20 +267,25 @@ impl<T: Scalar> Operator<T> for Counted<'_, T> {
     }
 }
 
-/// The file in one pass, then in two more; gives both and the number of passes of the second.
-fn three_passes(a: &MappedNpy<f64>, rank: usize, p: &Streaming) -> [(Streamed<f64>, usize); 2] {
+/// The file in one pass, then in two more; each with its number of passes and the seconds.
+fn three_passes(
+    a: &MappedNpy<f64>,
+    rank: usize,
+    p: &Streaming,
+) -> (Streamed<f64>, [(Svd<f64>, usize, f64); 2]) {
+    let begin = Instant::now();
     let mut stream = StreamingSvd::new(a.shape().1, rank, p).unwrap();
     for rows in a.row_blocks() {
         stream.push(rows.unwrap().matrix()).unwrap();
     }
     let once = stream.finish().unwrap();
+    let first = begin.elapsed().as_secs_f64();
     let counted = Counted(a, AtomicUsize::new(1));
     let start = Some(once.svd.v.as_ref());
     let refined = Randomized { power_iterations: 0, start, ..Default::default() };
     let svd = randomized(&counted, rank, &refined).unwrap();
-    let passes = counted.1.into_inner();
-    let (error, norm) = (f64::NAN, once.norm);
-    [(once, 1), (Streamed { svd, error, norm }, passes)]
+    let found = [(once.svd.clone(), 1, first), (svd, counted.1.into_inner(), begin.elapsed().as_secs_f64())];
+    (once, found)
 }
 
 /// A path of its own, whose file is removed at the end.
@@ -311,8 +313,8 @@ fn three_passes_over_a_file() {
     let mapped = MappedNpy::<f64>::open(&path.0).unwrap();
     let p = Streaming { block: 200, ..Default::default() };
     let best = spectrum[20..].iter().map(|s| s * s).sum::<f64>().sqrt();
-    let ratios = three_passes(&mapped, 20, &p).map(|(found, passes)| {
-        let ratio = found.svd.error(a.as_ref()).unwrap() / best;
+    let ratios = three_passes(&mapped, 20, &p).1.map(|(svd, passes, _)| {
+        let ratio = svd.error(a.as_ref()).unwrap() / best;
         println!("{passes} passes: {ratio:.5} of the optimum");
         (passes, ratio)
     });
@@ -371,19 +373,18 @@ fn a_file_larger_than_the_memory_allowed() {
     let norm = |s: &[f64]| s.iter().map(|s| s * s).sum::<f64>().sqrt();
     let best = norm(&spectrum[rank..]);
     let mapped = MappedNpy::<f64>::open(&path.0).unwrap();
-    let start = std::time::Instant::now();
-    let found = three_passes(&mapped, rank, &Streaming::default());
-    let (seconds, peak) = (start.elapsed().as_secs_f64(), memory("VmHWM"));
-    println!("three passes: {seconds:.2} s, at most {peak:.0} MiB");
+    let (once, found) = three_passes(&mapped, rank, &Streaming::default());
+    let peak = memory("VmHWM");
+    println!("at most {peak:.0} MiB");
     assert!(peak < 512.0, "{peak} MiB");
-    for (found, passes) in &found {
-        let left = Mat::from_fn(m, rank, |i, k| found.svd.u[(i, k)] * found.svd.s[k]);
-        let error = mapped.residual_norm(left.as_ref(), found.svd.v.as_ref(), 0).unwrap().unwrap();
-        println!("{passes} passes: error {error:.6e}, {:.6} of the optimum", error / best);
-        assert!(*passes <= 3 && error <= 1.03 * best);
-        if *passes == 1 {
-            assert!((found.error - error).abs() <= 1e-14 * found.norm, "{:e} {error:e}", found.error);
-        }
+    for (svd, passes, seconds) in &found {
+        let left = Mat::from_fn(m, rank, |i, k| svd.u[(i, k)] * svd.s[k]);
+        let error = mapped.residual_norm(left.as_ref(), svd.v.as_ref(), 0).unwrap().unwrap();
+        let ratio = error / best;
+        println!("{passes} passes, {seconds:.2} s: error {error:.6e}, {ratio:.6} of the optimum");
+        assert!(*passes <= 3 && ratio <= 1.03);
+        let told = (once.error - error).abs() <= 1e-14 * once.norm;
+        assert!(told || *passes > 1, "{:e} told, {error:e} true", once.error);
     }
     println!("at most {:.0} MiB with the errors measured", memory("VmHWM"));
 }
