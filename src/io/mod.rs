@@ -3,6 +3,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | one array | [`read_npy`], [`read_npy_as`], [`write_npy`] |
+//! | a matrix too large for the memory, read in place | [`MappedNpy`] |
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
 //! | a tensor train | [`save_train`], [`load_train`] |
@@ -13,6 +14,7 @@
 
 mod atomic;
 mod decomposition;
+mod mapped;
 mod npy;
 mod npy_header;
 mod npz;
@@ -20,5 +22,6 @@ mod source;
 
 pub use atomic::atomic_write;
 pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
+pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};

@@ -95,17 +95,8 @@ pub(super) fn read_array_as<T: Scalar>(source: &mut Source<'_>) -> Result<ArrayD
 }
 
 fn read_data<T: Scalar>(source: &mut Source<'_>, header: Header) -> Result<ArrayD<T>> {
-    let Dtype { size, .. } = header.dtype;
-    let bytes = header.length().and_then(|length| length.checked_mul(size as u64));
-    if bytes != Some(source.remaining) {
-        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
-        let reason = format!(
-            "shape {:?} of {size}-byte numbers needs {bytes} bytes of data, but {} are there",
-            header.shape, source.remaining
-        );
-        return Err(source.error(reason));
-    }
-    let length = source.remaining as usize / size;
+    header.check_length(source)?;
+    let length = source.remaining as usize / header.dtype.size;
     let mut data: Vec<T> = Vec::new();
     data.try_reserve_exact(length).map_err(|_| source.error("the array does not fit in memory"))?;
     let mut buffer = vec![0; (1 << 16).min(source.remaining as usize)];

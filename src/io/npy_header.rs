@@ -60,12 +60,20 @@ impl Header {
             .map_err(|Bad { at, reason }| source.error_at(start + at as u64, reason))
     }
 
-    /// The number of entries, if its bytes can be counted.
-    pub fn length(&self) -> Option<u64> {
-        if self.shape.contains(&0) {
-            return Some(0);
+    /// Checks that exactly the numbers promised are left in `source`.
+    pub fn check_length(&self, source: &Source<'_>) -> Result<()> {
+        let (shape, size) = (&self.shape, self.dtype.size as u64);
+        let bytes = match shape.contains(&0) {
+            true => Some(0),
+            false => shape.iter().try_fold(size, |bytes, &n| bytes.checked_mul(n as u64)),
+        };
+        if bytes == Some(source.remaining) {
+            return Ok(());
         }
-        self.shape.iter().try_fold(1u64, |length, &n| length.checked_mul(n as u64))
+        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
+        let there = source.remaining;
+        let needs = format!("shape {shape:?} of {size}-byte numbers needs {bytes} bytes of data");
+        Err(source.error(format!("{needs}, but {there} are there")))
     }
 }
 
