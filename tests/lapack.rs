@@ -1,11 +1,15 @@
 //! The second back end keeps the contracts of the default one, and the two agree: over the gallery,
 //! shapes and scales. `cargo test --release --features lapack --test lapack`
 
+#[path = "support/mod.rs"]
+mod support;
+
 use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::{exponent, frobenius, max_norm, scale_by_power_of_two, scaled};
 use lowrank::random::{gallery, gaussian, with_spectrum};
 use lowrank::svd::{self, Qr, Svd, lapack};
 use lowrank::{Error, Result, Scalar};
+use support::*;
 
 const SHAPES: &[(usize, usize)] =
     &[(0, 0), (0, 4), (4, 0), (1, 1), (1, 7), (7, 1), (16, 10), (33, 65), (64, 64), (150, 20), (90, 101)];
@@ -33,42 +37,19 @@ macro_rules! back_end {
 }
 back_end!(f32, f64);
 
-fn wide<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].as_f64())
-}
-
-/// |Q'Q - I|_F.
-fn omega<T: Scalar>(q: &Mat<T>) -> f64 {
-    let q = wide(q.as_ref());
-    frobenius(q.transpose() * &q - Mat::<f64>::identity(q.ncols(), q.ncols()))
-}
-
-/// |A - L R'|_F / |A|_F of matrices given in double precision; 0 for a zero matrix.
-fn relative(a: &Mat<f64>, left: &Mat<f64>, right: MatRef<'_, f64>) -> f64 {
-    let norm = frobenius(a);
-    if norm == 0.0 {
-        frobenius(left * right.transpose())
-    } else {
-        frobenius(a - left * right.transpose()) / norm
-    }
-}
-
 /// Checks every contract for A scaled by 2^e.
 fn check<T: BackEnd>(case: &str, a: &Mat<T>, e: i32) {
     let (m, n) = a.shape();
-    let g = m.max(n).max(1) as f64 * T::EPS;
+    let g = g::<T>(m, n);
     let moved = scaled(a, e);
-    let original = wide(a.as_ref());
     let back = |s: &[T]| -> Vec<f64> { s.iter().map(|s| scale_by_power_of_two(s.as_f64(), -e)).collect() };
 
     let svd = T::dense(moved.as_ref()).expect(case);
     assert_eq!((svd.shape(), svd.rank()), ((m, n), m.min(n)), "{case}");
-    let s = back(&svd.s);
-    assert!(s.is_sorted_by(|x, y| x >= y) && s.last().is_none_or(|s| *s >= 0.0), "{case}: {s:?}");
-    assert!(omega(&svd.u).max(omega(&svd.v)) <= 10.0 * g, "{case}");
-    let left = Mat::from_fn(m, s.len(), |i, k| svd.u[(i, k)].as_f64() * s[k]);
-    let error = relative(&original, &left, wide(svd.v.as_ref()).as_ref());
-    assert!(error <= 5.0 * g, "{case}: {error:e} = {} g", error / g);
+    assert!(sorted(&svd), "{case}: {:?}", svd.s);
+    assert!(omega_of_svd(&svd) <= 10.0, "{case}");
+    let error = beta_of_svd(moved.as_ref(), &svd, g);
+    assert!(error <= 5.0, "{case}: {error} g");
     for k in 0..svd.rank() {
         let column = svd.u.col_as_slice(k);
         let first = column.iter().copied().fold(T::of(0.0), |l, x| {
@@ -78,7 +59,7 @@ fn check<T: BackEnd>(case: &str, a: &Mat<T>, e: i32) {
     }
 
     // Both back ends stand within the bound of the true values (Weyl), hence within twice of each other.
-    let norm = frobenius(&original);
+    let (s, norm) = (back(&svd.s), frobenius(wide(a.as_ref())));
     for other in [svd::dense(&moved).expect(case).s, T::values(moved.as_ref()).expect(case)] {
         assert_eq!(other.len(), s.len(), "{case}");
         for (x, y) in s.iter().zip(back(&other)) {
@@ -88,11 +69,13 @@ fn check<T: BackEnd>(case: &str, a: &Mat<T>, e: i32) {
 
     let Qr { q, r } = T::qr(moved.as_ref()).expect(case);
     assert_eq!((q.shape(), r.shape()), ((m, m.min(n)), (m.min(n), n)), "{case}");
-    assert!(omega(&q) <= 10.0 * g, "{case}");
-    let r = wide(scaled(&r, -e).as_ref());
-    let error = relative(&original, &wide(q.as_ref()), r.transpose());
-    assert!(error <= 5.0 * g, "{case}, QR: {} g", error / g);
-    assert!((0..r.nrows()).all(|k| r[(k, k)] >= 0.0 && (0..k).all(|j| r[(k, j)] == 0.0)), "{case}");
+    assert!(omega(&q, g) <= 10.0, "{case}");
+    let at = exponent(max_norm(&moved));
+    let triangle = wide(scaled(&r, -at).as_ref());
+    let error = beta(moved.as_ref(), &wide(q.as_ref()), triangle.transpose(), at, g, r.nrows() * n);
+    assert!(error <= 5.0, "{case}, QR: {error} g");
+    assert!((0..r.nrows()).all(|k| r[(k, k)] >= T::of(0.0)), "{case}");
+    assert!((0..r.nrows()).all(|k| (0..k).all(|j| r[(k, j)] == T::of(0.0))), "{case}");
 }
 
 fn over_the_gallery<T: BackEnd>(powers: &[i32]) {
@@ -131,16 +114,12 @@ fn vectors_agree_where_the_values_are_apart() {
 
 #[test]
 fn errors_are_those_of_the_default() {
-    for bad in [f64::NAN, f64::INFINITY] {
+    for (bad, at) in bad_places([9, 6]) {
         let mut a = gaussian::<f64>(9, 6, 0, "test");
-        a[(4, 2)] = bad;
-        fn named<A>(result: Result<A>) {
-            let Err(Error::NonFinite { argument: "a", index }) = result else { panic!("an error is due") };
-            assert_eq!(index, [4, 2]);
-        }
-        named(lapack::dense(&a));
-        named(lapack::singular_values(&a));
-        named(lapack::qr(&a));
+        a[(at[0], at[1])] = bad;
+        non_finite(lapack::dense(&a), "a", &at, "dense");
+        non_finite(lapack::singular_values(&a), "a", &at, "values");
+        non_finite(lapack::qr(&a), "a", &at, "qr");
     }
     let huge = Mat::<f32>::full(40, 40, f32::MAX);
     assert!(matches!(lapack::dense(&huge), Err(Error::Parameter { name: "a", .. })));

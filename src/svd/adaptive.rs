@@ -32,7 +32,7 @@ use super::source::Source;
 use super::{Rank, Svd, dense, orthonormal_basis};
 use crate::matrix::{frobenius, scale_by_power_of_two, slice_norm};
 use crate::operator::stored_product;
-use crate::random::{fill_gaussian, stream};
+use crate::random::gaussian_columns;
 use crate::{Error, Operator, Progress, Report, Result, Scalar, Status};
 use faer::{Mat, MatRef};
 use std::time::Instant;
@@ -133,7 +133,7 @@ pub fn adaptive<T: Scalar, K>(
         if most > 0 && 4 * (k + block) >= 3 * m.min(n) && k < most || m.min(n) == 0 {
             return Ok(finish(through_dense(a, parameters.tolerance, most)?, 0, history));
         }
-        let omega = test_block(n, block, k, parameters.seed); // (n, block)
+        let omega = gaussian_columns(n, k..k + block, parameters.seed, "adaptive svd"); // (n, block)
         let mut y =
             if k == 0 { source.first_product(omega.as_ref()) } else { source.product(omega.as_ref()) }?;
         subtract(&mut y, q.as_ref(), stored_product(b.as_ref(), omega.as_ref(), true).as_ref());
@@ -213,15 +213,6 @@ fn chi_square_fraction(p: &Adaptive, largest: usize) -> f64 {
         if middle.ln() + 1.0 - middle <= wanted { low = middle } else { high = middle }
     }
     low
-}
-
-/// Fresh Gaussian columns: those from `first` on.
-fn test_block<T: Scalar>(n: usize, width: usize, first: usize, seed: u64) -> Mat<T> {
-    let mut omega = Mat::zeros(n, width);
-    for j in 0..width {
-        fill_gaussian(&mut stream(seed, "adaptive svd", (first + j) as u64), omega.col_as_slice_mut(j));
-    }
-    omega
 }
 
 /// The dense SVD, truncated to the tolerance and the largest rank, with its measured error.

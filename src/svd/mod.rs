@@ -5,9 +5,11 @@
 //! with; nothing else uses it.
 
 mod adaptive;
+mod bidiagonal;
 mod blocks;
 mod dense;
 mod krylov;
+mod lanczos;
 #[cfg(feature = "lapack")]
 pub mod lapack;
 mod qr;
@@ -21,6 +23,7 @@ pub mod spectrum;
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
 pub use krylov::{Krylov, krylov};
+pub use lanczos::{Lanczos, LanczosSvd, lanczos};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
 pub use rank::{Rank, truncated};

@@ -1,5 +1,6 @@
 //! The matrix `2^-shift A` that an algorithm works with: checked, and of moderate size.
 
+use super::{Svd, dense};
 use crate::matrix::{exponent, largest_finite, scale_by_power_of_two, scaled};
 use crate::operator::stored_product;
 use crate::{Error, Operator, Result, Scalar};
@@ -26,9 +27,22 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
         Ok(source)
     }
 
+    /// Rows and columns, (m, n).
+    pub(super) fn shape(&self) -> (usize, usize) {
+        self.a.shape()
+    }
+
     /// The exponent of the power of two that was divided out.
     pub(super) fn shift(&self) -> i32 {
         self.shift
+    }
+
+    /// The dense SVD of A itself, with its singular values unscaled.
+    pub(super) fn dense(&self) -> Result<Svd<T>> {
+        match self.a.stored_matrix() {
+            Some(stored) => dense(stored),
+            None => dense(self.a.to_dense()?.as_ref()),
+        }
     }
 
     /// |A - L R'|_F from the residual, where the entries are at hand.
