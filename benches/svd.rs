@@ -1,6 +1,6 @@
 //! Speed of the dense and the randomized SVD and of QR.
 //!
-//! `cargo bench --bench svd -- --quick` takes seconds.
+//! `cargo bench --bench svd -- --quick` takes seconds; with `--features lapack` OpenBLAS runs beside.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lowrank::random::{gaussian, with_spectrum};
@@ -27,6 +27,19 @@ fn svd_dense(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("faer_qr_f64", &shape), |b| {
             b.iter(|| black_box(a.as_ref()).qr().compute_thin_Q())
         });
+        #[cfg(feature = "lapack")]
+        {
+            use lowrank::svd::lapack;
+            group.bench_function(BenchmarkId::new("lapack_vectors_f64", &shape), |b| {
+                b.iter(|| lapack::dense(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_values_f64", &shape), |b| {
+                b.iter(|| lapack::singular_values(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_qr_f64", &shape), |b| {
+                b.iter(|| lapack::qr(black_box(&a)))
+            });
+        }
     }
     group.finish();
 }
