@@ -1,10 +1,10 @@
 //! Speed of the dense and the randomized SVD and of QR.
 //!
-//! `cargo bench --bench svd -- --quick` takes seconds.
+//! `cargo bench --bench svd -- --quick` takes seconds; with `--features lapack` OpenBLAS runs beside.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lowrank::random::gaussian;
-use lowrank::svd::{Randomized, dense, qr, randomized, singular_values};
+use lowrank::random::{gaussian, with_spectrum};
+use lowrank::svd::{Lanczos, Randomized, dense, lanczos, qr, randomized, singular_values};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -27,6 +27,19 @@ fn svd_dense(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("faer_qr_f64", &shape), |b| {
             b.iter(|| black_box(a.as_ref()).qr().compute_thin_Q())
         });
+        #[cfg(feature = "lapack")]
+        {
+            use lowrank::svd::lapack;
+            group.bench_function(BenchmarkId::new("lapack_vectors_f64", &shape), |b| {
+                b.iter(|| lapack::dense(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_values_f64", &shape), |b| {
+                b.iter(|| lapack::singular_values(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_qr_f64", &shape), |b| {
+                b.iter(|| lapack::qr(black_box(&a)))
+            });
+        }
     }
     group.finish();
 }
@@ -50,5 +63,16 @@ fn svd_randomized(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, svd_dense, svd_randomized);
+fn svd_lanczos(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_lanczos");
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
+    let spectrum: Vec<f64> = (1..=2048).map(|i| 1.0 / i as f64).collect();
+    let a = with_spectrum::<f64>(2048, 2048, &spectrum, 0);
+    group.bench_function(BenchmarkId::new("f64", "2048x2048 rank 64, 1/i"), |b| {
+        b.iter(|| lanczos(black_box(&a), 64, &Lanczos::default()))
+    });
+    group.finish();
+}
+
+criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos);
 criterion_main!(benches);

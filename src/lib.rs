@@ -20,7 +20,7 @@
 //! | what you want | module |
 //! | --- | --- |
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
-//! | dense, randomized, adaptive and Krylov SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
+//! | dense, randomized, adaptive, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |

@@ -4,6 +4,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | one array | [`read_npy`], [`read_npy_as`], [`write_npy`] |
+//! | a matrix too large for the memory, read in place | [`MappedNpy`] |
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
 //! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
@@ -16,6 +17,7 @@
 mod atomic;
 mod decomposition;
 mod json;
+mod mapped;
 mod npy;
 mod npy_header;
 mod npz;
@@ -27,6 +29,7 @@ mod source;
 
 pub use atomic::atomic_write;
 pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
+pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};
 pub use safetensors::{Safetensors, write_safetensors};

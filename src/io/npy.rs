@@ -6,7 +6,7 @@
 
 use super::atomic::atomic_write;
 use super::npy_header::Header;
-use super::numbers::{Dtype, Kind, entries, read_numbers, write_numbers};
+use super::numbers::{Dtype, Kind, read_numbers, write_numbers};
 use super::source::{Source, open};
 use crate::{Result, Scalar};
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
@@ -96,17 +96,8 @@ pub(super) fn read_array_as<T: Scalar>(source: &mut Source<'_>) -> Result<ArrayD
 }
 
 fn read_data<T: Scalar>(source: &mut Source<'_>, header: Header) -> Result<ArrayD<T>> {
-    let Dtype { size, .. } = header.dtype;
-    let bytes = entries(&header.shape).and_then(|length| length.checked_mul(size as u64));
-    if bytes != Some(source.remaining) {
-        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
-        let reason = format!(
-            "shape {:?} of {size}-byte numbers needs {bytes} bytes of data, but {} are there",
-            header.shape, source.remaining
-        );
-        return Err(source.error(reason));
-    }
-    let length = source.remaining as usize / size;
+    header.check_length(source)?;
+    let length = source.remaining as usize / header.dtype.size;
     let data = read_numbers(source, header.dtype, length)?;
     let shape = IxDyn(&header.shape).set_f(header.fortran_order);
     ArrayD::from_shape_vec(shape, data)

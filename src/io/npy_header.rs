@@ -1,6 +1,6 @@
 //! The header of an npy file: a Python dictionary of `descr`, `fortran_order` and `shape`.
 
-use super::numbers::{Dtype, Kind};
+use super::numbers::{Dtype, Kind, entries};
 use super::parser::{Bad, Parsed, Parser};
 use super::source::Source;
 use crate::Result;
@@ -44,6 +44,19 @@ impl Header {
         Parser { text: &text, at: 0 }
             .dictionary()
             .map_err(|Bad { at, reason }| source.error_at(start + at as u64, reason))
+    }
+
+    /// Checks that exactly the numbers promised are left in `source`.
+    pub fn check_length(&self, source: &Source<'_>) -> Result<()> {
+        let (shape, size) = (&self.shape, self.dtype.size);
+        let bytes = entries(shape).and_then(|length| length.checked_mul(size as u64));
+        if bytes == Some(source.remaining) {
+            return Ok(());
+        }
+        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
+        let there = source.remaining;
+        let needs = format!("shape {shape:?} of {size}-byte numbers needs {bytes} bytes of data");
+        Err(source.error(format!("{needs}, but {there} are there")))
     }
 }
 
