@@ -449,7 +449,11 @@ mod tests {
         assert!(noise.noise_distance < 4.0 / 384.0 && weight.noise_distance > 10.0 / 384.0);
         assert!(noise.law_distance < 4.0 / 384.0 && weight.law_distance > 0.1, "{}", weight.law_distance);
         assert!(weight.outliers > 10);
-        assert!(weight.energy_64 > 0.4 && noise.energy_64 < 0.4 && noise.energy_64 > 64.0 / 384.0);
+        // The largest sixth of the law's eigenvalues, of mean 1: the integral of its quantiles.
+        let law = MarchenkoPastur::new(1.0, 1.0).unwrap();
+        let top: f64 = (0..1000).map(|i| law.quantile(1.0 - (f64::from(i) + 0.5) / 6000.0).unwrap()).sum();
+        assert!((noise.energy_64 - top / 6000.0).abs() < 0.01, "{} {}", noise.energy_64, top / 6000.0);
+        assert!(weight.energy_64 > 0.6);
         assert_eq!((weight.rank_break_even, noise.rank_break_even), (191, 191));
         // The table holds all that the figures need.
         let read: Vec<Row> = from_csv(&to_csv(&rows, true).unwrap()).unwrap();

@@ -1,11 +1,11 @@
 //! Singular values against their index.
 
-use super::{Group, line, of_source, percent, span};
+use super::{Group, line, of_source, percent, short, span};
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::sheet::{KeyEntry, Sheet};
 use crate::plot::style::{Colour, REFERENCE, Style};
 use crate::spectra::Row;
-use crate::weights::layer;
+use crate::weights::{Kind, layer};
 
 /// A Gaussian matrix.
 const GAUSSIAN: Style = Style { dash: Some((5.0, 3.0)), ..line(REFERENCE, 1.2) };
@@ -54,7 +54,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         let lines = group.rows.iter().enumerate();
         curves.extend(lines.map(|(i, row)| curve(row, line(depth(i as f64 / count), 1.0))));
         let all = |value: fn(&Row) -> Option<f64>| span(group.rows.iter().filter_map(|row| value(row)), 2);
-        let notes = vec![
+        let mut notes = vec![
             format!(
                 "σᵢ ~ i^−α: α = {}, R² {}; σᵢ ~ exp(−αi): R² {}",
                 all(|row| row.power_rate),
@@ -67,6 +67,10 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
                 percent(group.rows.iter().map(|row| row.energy_64))
             ),
         ];
+        if group.kind == Kind::Other {
+            let names: Vec<&str> = group.rows.iter().map(|row| short(row)).take(5).collect();
+            notes.push(format!("from light to dark: {}", names.join(", ")));
+        }
         Panel {
             title: group.title(),
             notes,
@@ -84,7 +88,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         gaussian(references),
     );
     let keys = vec![
-        KeyEntry::line(line(depth(0.0), 1.6), "first layer (or first of the list)"),
+        KeyEntry::line(line(depth(0.0), 1.6), "first layer"),
         KeyEntry::line(line(depth(0.5), 1.6), "middle"),
         KeyEntry::line(line(depth(1.0), 1.6), "last layer"),
         KeyEntry::line(GAUSSIAN, "Gaussian matrix of the same shape"),

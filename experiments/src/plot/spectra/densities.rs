@@ -8,6 +8,7 @@ use crate::plot::style::Style;
 use crate::spectra::Row;
 use crate::weights::{Kind, layer};
 use lowrank::svd::spectrum::MarchenkoPastur;
+use std::collections::BTreeSet;
 
 const BARS: Style = line((86, 180, 233), 1.0);
 const LAW: Style = line((213, 94, 0), 1.8);
@@ -102,9 +103,15 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             .map_or(short(row).to_string(), |layer| format!("{}, layer {layer}", group.kind.name()));
         panels.extend(density(row, format!("{place}, {} × {}", row.m, row.n)));
     }
-    let common = groups.iter().max_by_key(|group| group.rows.len()).map(|group| group.rows[0]);
-    let reference = references.iter().find(|row| common.is_some_and(|c| (c.m, c.n) == (row.m, row.n)));
-    panels.extend(reference.and_then(|row| density(row, format!("Gaussian matrix, {} × {}", row.m, row.n))));
+    // Noise of each shape that layers have, a shape and its transpose being the same.
+    let sides = |row: &Row| (row.m.min(row.n), row.m.max(row.n));
+    let kinds = groups.iter().filter(|group| group.kind != Kind::Other || groups.len() == 1);
+    let shapes: BTreeSet<(usize, usize)> =
+        kinds.flat_map(|group| &group.rows).map(|row| sides(row)).collect();
+    for shape in shapes {
+        let reference = references.iter().find(|row| sides(row) == shape);
+        panels.extend(reference.and_then(|row| density(row, format!("Gaussian, {} × {}", row.m, row.n))));
+    }
     let all = || groups.iter().flat_map(|group| group.rows.iter().copied());
     let furthest = references.iter().map(|row| row.law_distance).fold(0.0, f64::max);
     let like_noise: Vec<&str> = all().filter(|row| row.law_distance <= 2.0 * furthest).map(short).collect();
