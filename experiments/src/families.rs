@@ -178,6 +178,9 @@ pub fn describe(families: &[Family]) -> String {
     if any(|f| *f == Family::HeavyTailed) {
         parts.push("Heavy-tailed: Haar-distributed singular vectors, P(σ² > x) = 1/x for x > 1.".to_string());
     }
+    if any(|f| *f == Family::Weights) {
+        parts.push("Weights: trained ones, from the file that the table names.".to_string());
+    }
     parts.join(" ")
 }
 

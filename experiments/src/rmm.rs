@@ -24,9 +24,18 @@ pub struct Config {
     pub seeds: u64,
     /// Timings of every trial; their median counts.
     pub timings: usize,
+    /// The sweeps: all combinations of a sweep's lists are run.
+    pub sweep: Vec<Sweep>,
+}
+
+/// Lists of which all combinations are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
     /// The matrices.
     pub families: Vec<Family>,
     /// Their sizes.
+    #[serde(default)]
     pub n: Vec<usize>,
     /// Products of stored weights, for the family of this name.
     #[serde(default)]
@@ -195,11 +204,15 @@ impl Study for Rmm {
     }
 
     fn check(self, config: &Config) -> Result<()> {
-        if config.seeds == 0 || config.timings == 0 {
-            bail!("`seeds` and `timings` are at least 1");
+        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
+            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
         }
-        check_sweep(&config.families, &config.n, &config.weights, ("samples", &config.samples))?;
-        distinct("schemes", &config.schemes)
+        for (i, sweep) in config.sweep.iter().enumerate() {
+            check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("samples", &sweep.samples))
+                .and_then(|()| distinct("schemes", &sweep.schemes))
+                .with_context(|| format!("[[sweep]] {}", i + 1))?;
+        }
+        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
     }
 
     fn seeds(self, config: &mut Config) -> &mut u64 {
@@ -210,9 +223,11 @@ impl Study for Rmm {
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
-        for case in Case::all(&config.families, &config.n, &config.weights, config.seeds) {
-            for &samples in &config.samples {
-                out.extend(config.schemes.iter().map(|&scheme| Trial { case, samples, scheme }));
+        for sweep in &config.sweep {
+            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
+                for &samples in &sweep.samples {
+                    out.extend(sweep.schemes.iter().map(|&scheme| Trial { case, samples, scheme }));
+                }
             }
         }
         out

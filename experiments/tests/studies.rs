@@ -42,7 +42,7 @@ fn whole<S: Study>(study: S, text: &str, figures: &[&str], labels: &[&str]) -> V
     rows
 }
 
-const RMM: &str = "seeds = 2\ntimings = 1\nfamilies = [\"gaussian\", \"sparse-5\"]\nn = [24]\nsamples = [4, 24]\n\
+const RMM: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"gaussian\", \"sparse-5\"]\nn = [24]\nsamples = [4, 24]\n\
                    schemes = [\"uniform\", \"norms\", \"norms-without\"]\n";
 const RSVD: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"noisy-fast\", \"sparse-5\"]\nn = [40]\nrank = [4, 9]\n\
                     power_iterations = [0, 1]\nsketches = [\"gaussian\", \"hadamard\"]\n";

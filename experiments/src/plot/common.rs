@@ -25,6 +25,18 @@ pub fn families(present: impl Iterator<Item = Family>) -> Vec<Family> {
     Family::ALL.into_iter().filter(|f| present.contains(f)).collect()
 }
 
+/// The rows of the largest size and of weights, and that size (that of the weights where there is no other).
+pub fn largest<'a, R>(
+    rows: Vec<&'a R>,
+    family: impl Fn(&R) -> Family,
+    n: impl Fn(&R) -> usize,
+) -> (Vec<&'a R>, usize) {
+    let drawn = rows.iter().filter(|r| family(r) != Family::Weights).map(|r| n(r)).max();
+    let largest = drawn.or(rows.iter().map(|r| n(r)).max()).unwrap_or(0);
+    let kept = rows.into_iter().filter(|r| n(r) == largest || family(r) == Family::Weights);
+    (kept.collect(), largest)
+}
+
 /// Numbers as ticks.
 pub fn ticks(numbers: &[usize]) -> Vec<f64> {
     numbers.iter().map(|x| *x as f64).collect()

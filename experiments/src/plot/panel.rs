@@ -121,7 +121,8 @@ impl Panel {
         let mut xs = x.ticks(28.0);
         if !self.x_ticks.is_empty() {
             xs.iter_mut().for_each(|tick| tick.label = None);
-            xs.extend(self.x_ticks.iter().map(own));
+            let (low, high) = x.range();
+            xs.extend(self.x_ticks.iter().filter(|tick| (low..=high).contains(tick)).map(own));
         }
         let ys = y.ticks(15.0);
         for major in [false, true] {

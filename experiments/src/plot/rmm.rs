@@ -1,6 +1,6 @@
 //! The figures of the sampled products, made of their table alone.
 
-use super::common::{answered, caption, families, ticks, values};
+use super::common::{answered, caption, families, largest, ticks, values};
 use super::panel::{Curve, Panel};
 use super::scale::number;
 use super::sheet::{KeyEntry, Sheet};
@@ -13,9 +13,7 @@ use anyhow::Result;
 
 /// Error against samples, and against speedup.
 pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let kept = answered(rows)?;
-    let n = kept.iter().map(|r| r.n).max().unwrap_or(0);
-    let kept: Vec<&Row> = kept.into_iter().filter(|r| r.n == n || r.family == Family::Weights).collect();
+    let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
     let shown = families(kept.iter().map(|r| r.family));
     let schemes: Vec<Scheme> =
         Scheme::ALL.into_iter().filter(|s| kept.iter().any(|r| r.scheme == *s)).collect();
@@ -41,10 +39,9 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             let expected = expected.iter().map(|p| (p.x, p.median)).collect();
             curves.push(Curve::reference(expected, style));
         }
-        curves.push(Curve::reference(
-            samples.iter().map(|&s| (s as f64, (s as f64).powf(-0.5))).collect(),
-            RATE,
-        ));
+        let own = kept.iter().filter(|r| r.family == family);
+        let rate = points(own.map(|r| (r.samples as f64, (r.samples as f64).powf(-0.5))));
+        curves.push(Curve::reference(rate.iter().map(|p| (p.x, p.median)).collect(), RATE));
         for (k, &scheme) in schemes.iter().enumerate() {
             let errors = points(of(family, scheme).map(|r| (r.samples as f64, r.error)));
             curves.push(Curve::medians(&errors, numbered(k)));
@@ -86,7 +83,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             let place = |&s: &usize| {
                 let at: Vec<&&Row> = own.iter().filter(|r| r.samples == s).collect();
                 let speedup = median(at.iter().map(|r| r.full_seconds / r.seconds).collect());
-                points(at.iter().map(|r| (speedup, r.relative_error)))
+                points(at.iter().map(|r| (speedup, r.relative_error)).filter(|p| p.1 > 1e-12))
             };
             let places: Vec<_> = samples.iter().flat_map(place).collect();
             Curve::medians(&places, numbered(k))
@@ -108,7 +105,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         key: speed_key,
         caption: text(&format!(
             "Errors relative to the product itself against the speedup: seconds of the full product over those of the \
-             sampled one with its probabilities, each a median, in turn on the same threads. Along a line s = {} to {}.",
+             sampled one with its probabilities, each a median, in turn on the same threads. Along a line s = {} to {}; \
+             errors below 10⁻¹² are left out.",
             samples[0],
             samples[samples.len() - 1]
         ))?,

@@ -1,9 +1,9 @@
 //! The figures of the randomized singular value decompositions, made of their table alone.
 
-use super::common::{answered, caption, families, list, ticks, values};
+use super::common::{answered, caption, families, largest, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
-use super::style::{BOUND, RATE, Style, numbered};
+use super::style::{BOUND, INK, RATE, Style, numbered};
 use crate::families::Family;
 use crate::rsvd::{OVERSAMPLING, Row, Rsvd, Sketch};
 use crate::series::points;
@@ -14,9 +14,7 @@ const EXACT: f64 = 1e-12;
 
 /// Error against rank, over the optimum against products with A, and time against rank.
 pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let kept = answered(rows)?;
-    let n = kept.iter().map(|r| r.n).max().unwrap_or(0);
-    let kept: Vec<&Row> = kept.into_iter().filter(|r| r.n == n || r.family == Family::Weights).collect();
+    let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
     let all = All {
         families: families(kept.iter().map(|r| r.family)),
         powers: values(&kept, |r| r.power_iterations),
@@ -150,7 +148,7 @@ impl All<'_> {
     }
 
     fn times(&self, text: Text) -> Result<Sheet> {
-        let dense_style = Style { dash: None, width: 1.6, ..RATE };
+        let dense_style = Style { colour: INK, dash: None, width: 1.6, ..RATE };
         let panel = |title: String, chosen: &dyn Fn(&Row) -> bool| {
             let own: Vec<&Row> = self.rows.iter().copied().filter(|r| chosen(r)).collect();
             let curve = |(k, &q): (usize, &usize)| {

@@ -145,12 +145,13 @@ impl All<'_> {
             curves.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), RATE));
             self.panel(title.to_string(), "rank r", &self.ranks, SPEEDUP, curves)
         };
-        let panels = vec![
+        let both = [
             panel("online: the factors are ready", true, |r| r.full_seconds / r.online_seconds),
             panel("with both factorizations, for one product", false, |r| {
                 r.full_seconds / (r.online_seconds + r.offline_seconds)
             }),
         ];
+        let panels = if self.sizes.is_empty() { Vec::new() } else { both.into() };
         let mut key: Vec<KeyEntry> = (self.sizes.iter().enumerate())
             .map(|(k, n)| KeyEntry::shaded(numbered(k), format!("N = {n}")))
             .collect();

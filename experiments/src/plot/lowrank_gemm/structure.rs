@@ -163,7 +163,7 @@ impl All<'_> {
              {limit}): {}.",
             smallest.join("; ")
         );
-        let caption = self.text(&what, &shown)?;
+        let caption = self.text(&what, &[Family::HeavyTailed])?;
         Ok(self.sheet("Low-rank products: neural networks", panels, key, caption))
     }
 }
