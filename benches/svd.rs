@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lowrank::random::gaussian;
-use lowrank::svd::{Randomized, dense, qr, randomized, singular_values};
+use lowrank::svd::{Randomized, Streaming, StreamingSvd, dense, qr, randomized, singular_values};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -50,5 +50,22 @@ fn svd_randomized(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, svd_dense, svd_randomized);
+fn svd_streaming(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_streaming");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    let a = gaussian::<f64>(4000, 1000, 1, "bench");
+    group.bench_function(BenchmarkId::new("f64", "4000x1000 rank 32"), |b| {
+        b.iter(|| {
+            let mut stream = StreamingSvd::new(1000, 32, &Streaming::default())?;
+            stream.push(black_box(a.as_ref()))?;
+            stream.finish()
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, svd_dense, svd_randomized, svd_streaming);
 criterion_main!(benches);

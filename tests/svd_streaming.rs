@@ -81,7 +81,8 @@ fn check<T: Scalar>(name: &str, a: MatRef<'_, T>, best: &[T], rank: usize, p: &S
 fn one_pass_is_near_the_optimum() {
     fn run<T: Scalar>() {
         let (m, n, rank) = (1500, 300, 20);
-        let spectra: [(&str, fn(i32) -> f64, f64); 6] = [
+        type Value = fn(i32) -> f64;
+        let spectra: [(&str, Value, f64); 6] = [
             ("1/i", |i| 1.0 / (1.0 + f64::from(i)), 1.02),
             ("1/i^2", |i| (1.0 + f64::from(i)).powi(-2), 1.01),
             ("1/sqrt(i)", |i| (1.0 + f64::from(i)).powf(-0.5), 1.03),
@@ -267,25 +268,24 @@ impl<T: Scalar> Operator<T> for Counted<'_, T> {
     }
 }
 
-/// The file in one pass, then in two more; each with its number of passes and the seconds.
-fn three_passes(
-    a: &MappedNpy<f64>,
-    rank: usize,
-    p: &Streaming,
-) -> (Streamed<f64>, [(Svd<f64>, usize, f64); 2]) {
+/// An SVD, the passes it took and the seconds.
+struct Passes(Svd<f64>, usize, f64);
+
+/// The file in one pass, with what that told, then in two more.
+fn three_passes(a: &MappedNpy<f64>, rank: usize, p: &Streaming) -> (Streamed<f64>, [Passes; 2]) {
     let begin = Instant::now();
     let mut stream = StreamingSvd::new(a.shape().1, rank, p).unwrap();
     for rows in a.row_blocks() {
         stream.push(rows.unwrap().matrix()).unwrap();
     }
     let once = stream.finish().unwrap();
-    let first = begin.elapsed().as_secs_f64();
+    let first = Passes(once.svd.clone(), 1, begin.elapsed().as_secs_f64());
     let counted = Counted(a, AtomicUsize::new(1));
     let start = Some(once.svd.v.as_ref());
     let refined = Randomized { power_iterations: 0, start, ..Default::default() };
     let svd = randomized(&counted, rank, &refined).unwrap();
-    let found = [(once.svd.clone(), 1, first), (svd, counted.1.into_inner(), begin.elapsed().as_secs_f64())];
-    (once, found)
+    let last = Passes(svd, counted.1.into_inner(), begin.elapsed().as_secs_f64());
+    (once, [first, last])
 }
 
 /// A path of its own, whose file is removed at the end.
@@ -313,7 +313,7 @@ fn three_passes_over_a_file() {
     let mapped = MappedNpy::<f64>::open(&path.0).unwrap();
     let p = Streaming { block: 200, ..Default::default() };
     let best = spectrum[20..].iter().map(|s| s * s).sum::<f64>().sqrt();
-    let ratios = three_passes(&mapped, 20, &p).1.map(|(svd, passes, _)| {
+    let ratios = three_passes(&mapped, 20, &p).1.map(|Passes(svd, passes, _)| {
         let ratio = svd.error(a.as_ref()).unwrap() / best;
         println!("{passes} passes: {ratio:.5} of the optimum");
         (passes, ratio)
@@ -377,7 +377,7 @@ fn a_file_larger_than_the_memory_allowed() {
     let peak = memory("VmHWM");
     println!("at most {peak:.0} MiB");
     assert!(peak < 512.0, "{peak} MiB");
-    for (svd, passes, seconds) in &found {
+    for Passes(svd, passes, seconds) in &found {
         let left = Mat::from_fn(m, rank, |i, k| svd.u[(i, k)] * svd.s[k]);
         let error = mapped.residual_norm(left.as_ref(), svd.v.as_ref(), 0).unwrap().unwrap();
         let ratio = error / best;

@@ -13,6 +13,7 @@ pub use convert::{
     array_of, array_view, mat_of_array, mat_of_nalgebra, nalgebra_of, nalgebra_view, view_of_array,
     view_of_nalgebra,
 };
+pub(crate) use finite::check_rows;
 pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
 #[doc(hidden)]
 pub use kernel::Kernel;

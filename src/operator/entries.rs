@@ -1,7 +1,7 @@
 //! Matrices and tensors that can be asked for a tile of entries, whether stored or computed.
 
 use crate::{Error, Result, Scalar};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use std::ops::Range;
 
 /// A matrix whose entries can be asked for, a tile at a time. Stored matrices ([`MatRef`],
@@ -35,12 +35,9 @@ impl<T: Scalar> Entries<T> for MatRef<'_, T> {
         MatRef::ncols(self)
     }
     fn tile(&self, rows: Range<usize>, cols: Range<usize>, out: &mut [T]) {
-        let height = rows.len();
-        for (j, column) in cols.enumerate() {
-            for (i, row) in rows.clone().enumerate() {
-                out[i + j * height] = self[(row, column)];
-            }
-        }
+        let (height, width) = (rows.len(), cols.len());
+        let tile = self.submatrix(rows.start, cols.start, height, width);
+        MatMut::from_column_major_slice_mut(out, height, width).copy_from(tile);
     }
     fn stored(&self) -> Option<MatRef<'_, T>> {
         Some(*self)

@@ -31,11 +31,12 @@
 //! 1.0 to 2.4 times the optimum on the same matrices.
 
 use super::{Randomized, Svd, randomized};
-use crate::matrix::{canonical_signs, check_finite, exponent, frobenius, scale_by_power_of_two, slice_norm};
+use crate::matrix::{canonical_signs, check_rows, exponent, frobenius, scale_by_power_of_two, slice_norm};
 use crate::operator::{residual_norm, stored_product};
 use crate::random::Sketch;
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
 
 /// Parameters of [`StreamingSvd`].
 #[derive(Debug, Clone)]
@@ -108,8 +109,9 @@ pub struct StreamingSvd<T: Scalar> {
     blocks_seen: usize,
     /// The W of each step, (rows carried + rows that came, l).
     bases: Vec<Mat<T>>,
-    /// |E|_F and |C|_F of each step.
+    /// |E|_F of each step.
     errors: Vec<f64>,
+    /// Frobenius norms of stretches of rows.
     norms: Vec<f64>,
 }
 
@@ -179,12 +181,7 @@ impl<T: Scalar> StreamingSvd<T> {
             let found = vec![block.nrows(), block.ncols()];
             return Err(Error::Shape { argument: "block", expected, found });
         }
-        check_finite("block", block).map_err(|error| match error {
-            Error::NonFinite { argument, index } => {
-                Error::NonFinite { argument, index: vec![self.rows_seen + index[0], index[1]] }
-            }
-            other => other,
-        })?;
+        check_rows("block", block, self.rows_seen)?;
         let mut taken = 0;
         while taken < block.nrows() {
             // Only here, so that new rows always follow a step.
@@ -254,7 +251,8 @@ impl<T: Scalar> StreamingSvd<T> {
         let tile = |rows, cols, out: &mut [T]| Entries::tile(&held, rows, cols, out);
         let error = residual_norm(right.as_ref(), svd.u.as_ref(), shift, tile);
         self.errors.push(scale_by_power_of_two(error, shift));
-        self.norms.push(frobenius(held.subcols(self.rows_carried, count - self.rows_carried)));
+        let new = held.subcols(self.rows_carried, count - self.rows_carried);
+        self.norms.par_extend(new.par_col_chunks(32).map(frobenius));
         self.held.clear();
         for k in 0..svd.rank() {
             self.held.extend(right.col_as_slice(k).iter().map(|x| scale_by_power_of_two(*x, shift)));
