@@ -3,8 +3,10 @@
 //! `cargo bench --bench svd -- --quick` takes seconds.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lowrank::random::gaussian;
-use lowrank::svd::{Randomized, Streaming, StreamingSvd, dense, qr, randomized, singular_values};
+use lowrank::random::{gaussian, with_spectrum};
+use lowrank::svd::{
+    Lanczos, Randomized, Streaming, StreamingSvd, dense, lanczos, qr, randomized, singular_values,
+};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -50,6 +52,17 @@ fn svd_randomized(c: &mut Criterion) {
     group.finish();
 }
 
+fn svd_lanczos(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_lanczos");
+    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
+    let spectrum: Vec<f64> = (1..=2048).map(|i| 1.0 / i as f64).collect();
+    let a = with_spectrum::<f64>(2048, 2048, &spectrum, 0);
+    group.bench_function(BenchmarkId::new("f64", "2048x2048 rank 64, 1/i"), |b| {
+        b.iter(|| lanczos(black_box(&a), 64, &Lanczos::default()))
+    });
+    group.finish();
+}
+
 fn svd_streaming(c: &mut Criterion) {
     let mut group = c.benchmark_group("svd_streaming");
     group
@@ -67,5 +80,5 @@ fn svd_streaming(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, svd_dense, svd_randomized, svd_streaming);
+criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos, svd_streaming);
 criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! The check for NaN and infinities that stands at the entry of every public function.
 
-use super::visit_lanes;
+use super::{AsMatrix, visit_lanes};
 use crate::{Error, Result, Scalar};
 use faer::MatRef;
 use ndarray::ArrayViewD;
@@ -20,15 +20,19 @@ const PIECE: usize = 1 << 18;
 /// assert!(check_finite("a", mat![[1.0, 2.0]].as_ref()).is_ok());
 /// assert!(check_finite("a", mat![[1.0, f64::NAN]].as_ref()).is_err());
 /// ```
-pub fn check_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<()> {
-    largest_finite(argument, a).map(|_| ())
+pub fn check_finite<T: Scalar>(argument: &'static str, a: impl AsMatrix<T>) -> Result<()> {
+    largest_of(argument, a.as_matrix()).map(|_| ())
 }
 
 /// The largest magnitude of the entries of `a` (0 when empty), once they are known to be finite.
 ///
 /// # Errors
 /// Those of [`check_finite`]; both share the one pass.
-pub fn largest_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> {
+pub fn largest_finite<T: Scalar>(argument: &'static str, a: impl AsMatrix<T>) -> Result<T> {
+    largest_of(argument, a.as_matrix())
+}
+
+fn largest_of<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> {
     let (mut fine, mut largest) = (true, T::of(0.0));
     visit_lanes(a, |_, values| {
         let (f, l) = scan(values);

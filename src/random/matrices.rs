@@ -4,21 +4,28 @@ use super::{fill_gaussian, stream};
 use crate::Scalar;
 use faer::Mat;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// A matrix (m, n) of independent standard Gaussian entries.
 ///
 /// Column j comes from the stream (seed, purpose, j): the first columns do not depend on n, and
 /// nothing depends on the number of threads.
 pub fn gaussian<T: Scalar>(m: usize, n: usize, seed: u64, purpose: &str) -> Mat<T> {
-    let mut out = Mat::zeros(m, n);
-    if m * n < 1 << 14 {
-        for j in 0..n {
-            fill_gaussian(&mut stream(seed, purpose, j as u64), out.col_as_slice_mut(j));
+    gaussian_columns(m, 0..n, seed, purpose)
+}
+
+/// Columns `range` of a [`gaussian`] matrix with m rows.
+pub(crate) fn gaussian_columns<T: Scalar>(m: usize, range: Range<usize>, seed: u64, purpose: &str) -> Mat<T> {
+    let mut out = Mat::zeros(m, range.len());
+    let column = |j: usize| stream(seed, purpose, (range.start + j) as u64);
+    if m * range.len() < 1 << 14 {
+        for j in 0..range.len() {
+            fill_gaussian(&mut column(j), out.col_as_slice_mut(j));
         }
     } else {
-        out.as_mut().par_col_iter_mut().enumerate().for_each(|(j, column)| {
-            if let Some(column) = column.try_as_col_major_mut() {
-                fill_gaussian(&mut stream(seed, purpose, j as u64), column.as_slice_mut());
+        out.as_mut().par_col_iter_mut().enumerate().for_each(|(j, values)| {
+            if let Some(values) = values.try_as_col_major_mut() {
+                fill_gaussian(&mut column(j), values.as_slice_mut());
             }
         });
     }

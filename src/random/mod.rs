@@ -9,6 +9,7 @@ mod matrices;
 mod sketch;
 mod streams;
 
+pub(crate) use matrices::gaussian_columns;
 pub use matrices::{gaussian, orthonormal, with_spectrum};
 pub use sketch::Sketch;
 pub use streams::{fill_gaussian, stream};

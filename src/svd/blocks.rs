@@ -1,10 +1,10 @@
 //! Orthonormal bases that grow by blocks, and the singular triplets found in their span.
 
-use super::{Svd, dense, orthonormal_basis};
+use super::{Qr, Svd, dense, orthonormal_basis, qr};
 use crate::matrix::{canonical_signs, frobenius};
 use crate::operator::stored_product;
 use crate::{Result, Scalar};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatRef, Scale};
 
 /// Orthonormal columns (m, l) that span, with those of the orthonormal `q` (m, k), the columns of
 /// `y` (m, l) too; k + l <= m. Columns of `y` in the span of `q` are replaced by arbitrary ones.
@@ -28,6 +28,35 @@ pub(super) fn extension<T: Scalar>(q: MatRef<'_, T>, y: MatRef<'_, T>) -> Result
     let k = q.ncols();
     let both = Mat::from_fn(q.nrows(), k + w.ncols(), |i, j| if j < k { q[(i, j)] } else { w[(i, j - k)] });
     Ok(orthonormal_basis(both.as_ref())?.subcols(k, w.ncols()).to_owned())
+}
+
+/// An [`extension`] `w` (m, l) with the coefficients `q'y` (k, l) and `w'y` (l, l), so that
+/// y = q (q'y) + w (w'y) but for rounding and what is below `floor`.
+///
+/// Where less than `floor` of a direction is left, which is rounding errors, the next of the
+/// `random` columns take its place. O(m l (k + l)) flops.
+pub(super) fn extension_with_coefficients<T: Scalar>(
+    q: MatRef<'_, T>,
+    y: MatRef<'_, T>,
+    floor: f64,
+    random: impl FnOnce() -> Mat<T>,
+) -> Result<(Mat<T>, Mat<T>, Mat<T>)> {
+    let inside = stored_product(q, y, true); // (k, l)
+    let mut outside = y - stored_product(q, inside.as_ref(), false);
+    let Qr { q: mut w, r } = qr(outside.as_ref())?;
+    let vanishing = (0..r.ncols()).any(|j| r[(j, j)].as_f64() <= floor);
+    if vanishing {
+        let size = if floor > 0.0 { floor / (q.nrows() as f64).sqrt() } else { 1.0 };
+        outside += random() * Scale(T::of(size));
+        w = orthonormal_basis(outside.as_ref())?;
+    }
+    for _ in 0..if vanishing { 2 } else { 1 } {
+        let left = stored_product(q, w.as_ref(), true); // (k, l)
+        w -= stored_product(q, left.as_ref(), false);
+        w = orthonormal_basis(w.as_ref())?;
+    }
+    let across = stored_product(w.as_ref(), y, true); // (l, l)
+    Ok((w, inside, across))
 }
 
 /// The SVD of Q B' for an orthonormal `q` (m, k) and `b` (n, k).

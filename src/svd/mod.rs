@@ -2,9 +2,11 @@
 //! which rank to take, how large the noise is, how they decay.
 
 mod adaptive;
+mod bidiagonal;
 mod blocks;
 mod dense;
 mod krylov;
+mod lanczos;
 mod qr;
 mod randomized;
 mod rank;
@@ -17,8 +19,10 @@ mod streaming;
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
 pub use krylov::{Krylov, krylov};
+pub use lanczos::{Lanczos, LanczosSvd, lanczos};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
+pub(crate) use rank::smallest_rank;
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;

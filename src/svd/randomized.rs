@@ -22,9 +22,9 @@
 //! **Deviations.** Where l >= 3/4 min(m, n) the dense SVD is taken and truncated; the columns of
 //! a warm start replace the first columns of the sketch.
 
+use super::Svd;
 use super::blocks::svd_in_span;
 use super::source::Source;
-use super::{Svd, dense};
 use crate::matrix::check_finite;
 use crate::random::Sketch;
 use crate::{Error, Operator, Result, Scalar};
@@ -62,7 +62,7 @@ impl<T: Scalar> Default for Randomized<'_, T> {
 /// [`Error::Rank`] when `rank` > min(m, n); [`Error::NonFinite`] for NaN and infinities in `a`
 /// (of a generated matrix: at rank 0 nothing is evaluated; of an operator with unknown entries:
 /// `a b`, the position in the product) or in the warm start;
-/// [`Error::Shape`] when the warm start has not n rows; those of [`Sketch::matrix`] and [`dense`].
+/// [`Error::Shape`] when the warm start has not n rows; those of [`Sketch::matrix`] and [`dense`](super::dense).
 ///
 /// ```
 /// use lowrank::{faer::Mat, svd::{Randomized, dense, randomized}};
@@ -84,11 +84,7 @@ pub fn randomized<T: Scalar, K>(
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(match a.stored_matrix() {
-            Some(stored) => dense(stored),
-            None => dense(a.to_dense()?.as_ref()),
-        }?
-        .truncate(rank));
+        return Ok(source.dense()?.truncate(rank));
     }
     let omega = sketch(n, width, parameters)?; // (n, width)
     let mut q = basis(source.first_product(omega.as_ref())?)?; // (m, width)
@@ -148,6 +144,7 @@ mod tests {
     use crate::Entries;
     use crate::matrix::scale_by_power_of_two;
     use crate::random::with_spectrum;
+    use crate::svd::dense;
     use std::ops::Range;
 
     /// The same matrix, given by its entries.

@@ -4,6 +4,7 @@ use super::Svd;
 use super::source::Source;
 use crate::matrix::{scale_by_power_of_two, slice_norm};
 use crate::{Error, Operator, Result, Scalar};
+use faer::MatRef;
 
 /// For each triplet sqrt((|A v - s u|^2 + |A' u - s v|^2) / 2): a singular value of A lies within
 /// that distance of s, to rounding.
@@ -33,16 +34,27 @@ pub fn residuals<T: Scalar, K>(a: &(impl Operator<T, K> + ?Sized), svd: &Svd<T>)
     }
     let mut source = Source::new(a)?;
     let av = source.first_product(svd.v.as_ref())?; // (m, k)
+    let both = both_residuals(&source, av.as_ref(), svd)?;
+    let one = |[left, right]: [f64; 2]| {
+        scale_by_power_of_two(slice_norm(&[left, right]) * 0.5_f64.sqrt(), source.shift())
+    };
+    Ok(both.into_iter().map(one).collect())
+}
+
+/// [|A v - s u|, |A' u - s v|] of each triplet in the units of the source, with A V given.
+pub(super) fn both_residuals<T: Scalar, K, O: Operator<T, K> + ?Sized>(
+    source: &Source<'_, T, K, O>,
+    av: MatRef<'_, T>,
+    svd: &Svd<T>,
+) -> Result<Vec<[f64; 2]>> {
     let atu = source.transposed_product(svd.u.as_ref())?; // (n, k)
-    let gap = |x: &[T], s: T, y: &[T]| {
-        let gaps: Vec<T> = x.iter().zip(y).map(|(x, y)| *x - s * *y).collect();
+    let gap = |x: MatRef<'_, T>, s: T, y: MatRef<'_, T>, j: usize| {
+        let gaps: Vec<T> = (0..x.nrows()).map(|i| x[(i, j)] - s * y[(i, j)]).collect();
         slice_norm(&gaps)
     };
     let one = |j: usize| {
         let s = scale_by_power_of_two(svd.s[j], -source.shift());
-        let left = gap(av.col_as_slice(j), s, svd.u.col_as_slice(j));
-        let right = gap(atu.col_as_slice(j), s, svd.v.col_as_slice(j));
-        scale_by_power_of_two(slice_norm(&[left, right]) * 0.5_f64.sqrt(), source.shift())
+        [gap(av, s, svd.u.as_ref(), j), gap(atu.as_ref(), s, svd.v.as_ref(), j)]
     };
     Ok((0..svd.rank()).map(one).collect())
 }

@@ -1,11 +1,7 @@
 //! TT-SVD, randomized TT-SVD and rounding: errors against bounds, orthogonality, limits, scales.
 
-mod train_support;
-use train_support::*;
-
-use lowrank::ndarray::{ArrayD, IxDyn};
+use super::*;
 use lowrank::tensor::train::{Limit, RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
-use lowrank::{Error, Scalar, TensorTrain};
 
 /// The worst ratios of one kind of number over a gallery.
 #[derive(Debug, Default)]
@@ -26,7 +22,7 @@ fn check_tensor<T: Scalar>(name: &str, a: &ArrayD<T>, worst: &mut Worst) {
     let unit = if norm > 0.0 { T::EPS * norm } else { 1.0 };
     // The longest side of an unfolding.
     let sides = (1..a.ndim()).map(|k| a.shape()[..k].iter().product::<usize>());
-    let g = sides.map(|rows| rows.max(a.len() / rows)).max().unwrap_or(1) as f64;
+    let longest = sides.map(|rows| rows.max(a.len() / rows)).max().unwrap_or(1) as f64;
     let truncations = [
         Truncation::rank(1),
         Truncation::rank(2),
@@ -48,11 +44,11 @@ fn check_tensor<T: Scalar>(name: &str, a: &ArrayD<T>, worst: &mut Worst) {
             assert!((own - error).abs() <= 50.0 * unit, "{case}: {own:e} is not {error:e}");
             let report = (error - result.error).abs() / unit;
             assert!(report <= 50.0, "{case}: {error:e} reported {:e}, {report} eps", result.error);
-            let bound = (error - tail_bound(a, &result.train.ranks())) / (g * unit);
+            let bound = (error - tail_bound(a, &result.train.ranks())) / (longest * unit);
             assert!(bound <= 5.0, "{case}: {bound} g eps above the bound");
             assert!(result.train.ranks().iter().all(|&r| r <= truncation.max_rank), "{case}");
             if result.limit != Limit::Rank {
-                let over = (error - truncation.tolerance * norm) / (g * unit);
+                let over = (error - truncation.tolerance * norm) / (longest * unit);
                 assert!(over <= 1.0, "{case}: {over} g eps above the tolerance");
                 worst.tolerance = worst.tolerance.max(over);
             }
@@ -202,14 +198,11 @@ fn any_strides_give_the_same_train() {
 
 #[test]
 fn non_finite_entries_are_found_at_once() {
-    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        for at in [[0, 0, 0], [1, 2, 3], [2, 3, 4]] {
-            let mut a = ArrayD::<f64>::ones(IxDyn(&[3, 4, 5]));
-            a[&at[..]] = bad;
-            let found = |error| matches!(error, Error::NonFinite { index, .. } if index == at);
-            assert!(found(tt_svd(a.view(), Truncation::rank(2)).unwrap_err()));
-            assert!(found(tt_svd_randomized(a.view(), &[2, 2], RandomizedTt::default()).unwrap_err()));
-        }
+    for (bad, at) in bad_places([3, 4, 5]) {
+        let mut a = ArrayD::<f64>::ones(IxDyn(&[3, 4, 5]));
+        a[&at[..]] = bad;
+        non_finite(tt_svd(a.view(), Truncation::rank(2)), "a", &at, "tt_svd");
+        non_finite(tt_svd_randomized(a.view(), &[2, 2], RandomizedTt::default()), "a", &at, "randomized");
     }
 }
 
@@ -257,9 +250,5 @@ fn bits_do_not_depend_on_threads() {
         let z = y.round(Truncation::rank(5)).unwrap().train;
         (x, y, z.to_dense().unwrap(), z)
     };
-    let first = run();
-    for threads in [1, 2, 3, 8] {
-        let pool = lowrank_pool(threads);
-        assert!(pool.install(run) == first, "{threads} threads");
-    }
+    same_on_any_threads("40x41x42 seed 3", run);
 }

@@ -1,10 +1,6 @@
 //! The tensor train as a container: validation, entries, interfaces, norms, overflowing sizes.
 
-mod train_support;
-use train_support::*;
-
-use lowrank::ndarray::{Array3, ArrayD};
-use lowrank::{Error, Scalar, TensorEntries, TensorTrain};
+use super::*;
 
 fn interfaces_and_entries<T: Scalar>() {
     for shape in [&[5][..], &[3, 4], &[2, 1, 5, 3], &[2; 10]] {

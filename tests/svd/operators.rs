@@ -1,48 +1,6 @@
 //! Truncated SVDs of what is stored, sparse, factored, or only applied to vectors.
-//!
-//! `cargo test --release --test svd_operators -- --nocapture` prints the worst ratios.
 
-use lowrank::faer::{Mat, MatRef};
-use lowrank::matrix::{frobenius, scaled};
-use lowrank::operator::{Csr, Functions, Product, Sum};
-use lowrank::random::{gallery, gaussian, with_spectrum};
-use lowrank::svd::{Randomized, Svd, dense, randomized};
-use lowrank::{Error, LowRank, Operator, Result, Scalar};
-
-fn wide<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].as_f64())
-}
-
-fn g<T: Scalar>(m: usize, n: usize) -> f64 {
-    m.max(n).max(1) as f64 * T::EPS
-}
-
-/// |Q'Q - I|_F / g.
-fn omega<T: Scalar>(q: &Mat<T>, g: f64) -> f64 {
-    let q = wide(q.as_ref());
-    frobenius((q.transpose() * &q - Mat::<f64>::identity(q.ncols(), q.ncols())).as_ref()) / g
-}
-
-/// |A - U diag(s) V'|_F in double precision.
-fn error<T: Scalar>(a: MatRef<'_, T>, svd: &Svd<T>) -> f64 {
-    let mut left = wide(svd.u.as_ref());
-    for (k, s) in svd.s.iter().enumerate() {
-        left.col_as_slice_mut(k).iter_mut().for_each(|x| *x *= s.as_f64());
-    }
-    frobenius((wide(a) - left * wide(svd.v.as_ref()).transpose()).as_ref())
-}
-
-fn functions<T: Scalar>(a: MatRef<'_, T>) -> impl Operator<T> {
-    let times = |transposed: bool| {
-        move |b: MatRef<'_, T>| {
-            let a = if transposed { a.transpose() } else { a };
-            let mut out = Mat::zeros(a.nrows(), b.ncols());
-            out.as_mut().copy_from(&(a * b));
-            out
-        }
-    };
-    Functions { shape: a.shape(), apply: times(false), apply_transpose: times(true) }
-}
+use super::*;
 
 /// Every operator agrees with its dense form, from both sides.
 #[test]
@@ -103,14 +61,9 @@ fn operators_agree_with_their_dense_forms() {
 /// Bar 4, and lists that make no sparse matrix.
 #[test]
 fn sparse_matrices_are_checked_when_made() {
-    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        for (i, j) in [(0, 0), (3, 2), (6, 4)] {
-            let triplets = [(0, 1, 1.0), (i, j, bad), (6, 0, 2.0)];
-            match Csr::from_triplets(7, 5, &triplets) {
-                Err(Error::NonFinite { argument: "a", index }) => assert_eq!(index, [i, j]),
-                other => panic!("{other:?}"),
-            }
-        }
+    for (bad, [i, j]) in bad_places([7, 5]) {
+        let triplets = [(0, 1, 1.0), (i, j, bad), (6, 0, 2.0)];
+        non_finite(Csr::from_triplets(7, 5, &triplets), "a", &[i, j], "triplets");
     }
     let new = |starts: &[usize], columns: &[usize]| {
         Csr::new(2, 3, starts.to_vec(), columns.to_vec(), vec![1.0_f64; columns.len()])
@@ -140,8 +93,7 @@ fn sparse_matrices_are_checked_when_made() {
 #[test]
 fn randomized_svd_of_every_form_is_the_same() {
     fn check<T: Scalar>(scales: &[i32]) {
-        let spectrum: Vec<f64> = (0..60).map(|i| 0.6_f64.powi(i)).collect();
-        let base = with_spectrum::<T>(130, 90, &spectrum, 3);
+        let base = with_spectrum::<T>(130, 90, &geometric(0.6, 60), 3);
         for &scale in scales {
             let a = scaled(base.as_ref(), scale);
             let parameters = Randomized::default();
@@ -158,8 +110,7 @@ fn randomized_svd_of_every_form_is_the_same() {
             for (name, svd) in forms {
                 let svd = svd.unwrap_or_else(|e| panic!("{} {name} 2^{scale}: {e}", T::NAME));
                 let case = format!("{} {name} scale 2^{scale}", T::NAME);
-                assert!(omega(&svd.u, g::<T>(130, 90)) <= 10.0, "{case}");
-                assert!(omega(&svd.v, g::<T>(130, 90)) <= 10.0, "{case}");
+                assert!(omega_of_svd(&svd) <= OMEGA, "{case}");
                 let largest = stored.s[0];
                 for (s, expected) in svd.s.iter().zip(&stored.s) {
                     let gap = ((*s - *expected) / largest).as_f64().abs();
@@ -187,10 +138,7 @@ fn bad_operators_are_errors() {
                 Mat::from_fn(40, b.ncols(), |i, _| if i == row { bad } else { 1.0 })
             };
             let op = Functions { shape: (40, 30), apply, apply_transpose: zeros(30) };
-            match randomized(&op, 3, &Randomized::default()) {
-                Err(Error::NonFinite { argument: "a b", index }) => assert_eq!(index, [row, 0]),
-                other => panic!("{other:?}"),
-            }
+            non_finite(randomized(&op, 3, &Randomized::default()), "a b", &[row, 0], "functions");
             for (shape, argument) in [((40, 30), "u"), ((30, 40), "v")] {
                 let mut low = LowRank { u: Mat::zeros(shape.0, 2), v: Mat::zeros(shape.1, 2) };
                 if argument == "u" {
@@ -198,12 +146,7 @@ fn bad_operators_are_errors() {
                 } else {
                     low.v[(row, 1)] = bad
                 }
-                match randomized(&low, 3, &Randomized::default()) {
-                    Err(Error::NonFinite { argument: found, index }) => {
-                        assert_eq!((found, index), (argument, vec![row, 1]))
-                    }
-                    other => panic!("{other:?}"),
-                }
+                non_finite(randomized(&low, 3, &Randomized::default()), argument, &[row, 1], "low rank");
             }
         }
     }
@@ -235,11 +178,7 @@ fn bits_do_not_depend_on_threads() {
             (randomized(&sparse, 7, &parameters).unwrap(), randomized(&low, 7, &parameters).unwrap());
         (x.u, x.s, x.v, y.u, y.s, y.v)
     };
-    let first = run();
-    for threads in [1, 2, 3, 8] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert!(pool.install(run) == first, "{threads} threads");
-    }
+    same_on_any_threads("sparse and low rank, seed 9", run);
 }
 
 /// The dense SVD bounds the randomized one from below, over the gallery.

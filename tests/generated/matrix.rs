@@ -4,6 +4,8 @@ use lowrank::faer::Mat;
 use lowrank::generated::{Function, GeneratedMatrix, ball};
 use lowrank::{Entries, Error, Scalar};
 
+use super::support::*;
+
 fn naive(name: &str, x: &[f64], y: &[f64]) -> f64 {
     let inner: f64 = x.iter().zip(y).map(|(a, b)| a * b).sum();
     let square: f64 = x.iter().zip(y).map(|(a, b)| (a - b) * (a - b)).sum();
@@ -22,7 +24,7 @@ fn naive(name: &str, x: &[f64], y: &[f64]) -> f64 {
     }
 }
 
-fn functions<T: Scalar>() -> Vec<Function<T>> {
+fn all_functions<T: Scalar>() -> Vec<Function<T>> {
     vec![
         Function::Gaussian,
         Function::Quartic,
@@ -47,7 +49,7 @@ fn against_naive<T: Scalar>() {
         for (n1, n2) in [(1, 1), (1, 7), (7, 1), (2, 2), (5, 3), (33, 65), (65, 33), (127, 129)] {
             let x = ball::<T>(n1, m, 1.5, seed, 0).unwrap();
             let y = ball::<T>(n2, m, 1.5, seed, 1).unwrap();
-            for function in functions::<T>() {
+            for function in all_functions::<T>() {
                 let name = function.name();
                 for symmetric in [false, true] {
                     let (f, y) = if symmetric {
@@ -98,7 +100,7 @@ fn tiles_agree<T: Scalar>() {
     let (n1, n2, m) = (75, 59, 37);
     let x = ball::<T>(n1, m, 1.0, 5, 0).unwrap();
     let y = ball::<T>(n2, m, 1.0, 5, 1).unwrap();
-    for function in functions::<T>() {
+    for function in all_functions::<T>() {
         let f = GeneratedMatrix::independent(function, x.clone(), y.clone()).unwrap();
         let dense = f.to_dense().unwrap();
         for rows in [0..75, 0..0, 0..1, 3..4, 15..33, 16..32, 74..75, 1..75] {
@@ -135,11 +137,7 @@ fn close_points_keep_their_distance() {
 fn threads_do_not_matter() {
     let x = ball::<f64>(300, 20, 1.0, 2, 0).unwrap();
     let f = GeneratedMatrix::symmetric(Function::Gaussian, x).unwrap();
-    let dense = f.to_dense().unwrap();
-    for threads in [1, 2, 3, 8] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert_eq!(pool.install(|| f.to_dense().unwrap()), dense, "{threads} threads");
-    }
+    same_on_any_threads("gaussian 300x300", || f.to_dense().unwrap());
 }
 
 #[test]
@@ -159,17 +157,15 @@ fn no_points_give_an_empty_matrix() {
 #[test]
 fn wrong_input_is_an_error() {
     let good = Mat::<f64>::ones(4, 3);
-    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        for (i, a) in [(0, 0), (2, 1), (3, 2)] {
-            let mut x = good.clone();
-            x[(i, a)] = bad;
-            for result in [
-                GeneratedMatrix::symmetric(Function::Gaussian, x.clone()),
-                GeneratedMatrix::independent(Function::Gaussian, x.clone(), good.clone()),
-                GeneratedMatrix::independent(Function::Gaussian, good.clone(), x.clone()),
-            ] {
-                assert!(matches!(result, Err(Error::NonFinite { index, .. }) if index == [i, a]));
-            }
+    for (bad, [i, a]) in bad_places([4, 3]) {
+        let mut x = good.clone();
+        x[(i, a)] = bad;
+        for result in [
+            GeneratedMatrix::symmetric(Function::Gaussian, x.clone()),
+            GeneratedMatrix::independent(Function::Gaussian, x.clone(), good.clone()),
+            GeneratedMatrix::independent(Function::Gaussian, good.clone(), x.clone()),
+        ] {
+            assert!(matches!(result, Err(Error::NonFinite { index, .. }) if index == [i, a]));
         }
     }
     let wide = Mat::<f64>::ones(4, 2);
@@ -189,7 +185,7 @@ fn a_matrix_that_cannot_be_allocated_is_an_error() {
     assert!(matches!(f.to_dense(), Err(Error::TooLarge { .. })));
 }
 
-/// `cargo test --release --test generated_matrix speed -- --ignored --nocapture`
+/// `cargo test --release --test generated speed -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
 fn speed() {

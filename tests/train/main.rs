@@ -1,23 +1,28 @@
-//! What the tests of tensor trains share.
-#![allow(dead_code)]
+//! Tensor trains: the container, TT-SVD and rounding, against dense tensors and their unfoldings.
+
+mod algebra;
+#[path = "../support/mod.rs"]
+mod support;
+mod svd;
 
 use lowrank::faer::{Mat, MatRef};
-use lowrank::ndarray::{ArrayD, IxDyn};
-use lowrank::{Scalar, TensorTrain};
+use lowrank::ndarray::{Array3, ArrayD, IxDyn};
+use lowrank::{Error, Scalar, TensorEntries, TensorTrain};
+use support::*;
 
 /// |A|_F.
-pub fn norm<T: Scalar>(a: &ArrayD<T>) -> f64 {
+fn norm<T: Scalar>(a: &ArrayD<T>) -> f64 {
     a.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt()
 }
 
 /// |A - B|_F.
-pub fn distance<T: Scalar>(a: &ArrayD<T>, b: &ArrayD<T>) -> f64 {
+fn distance<T: Scalar>(a: &ArrayD<T>, b: &ArrayD<T>) -> f64 {
     assert_eq!(a.shape(), b.shape());
     a.iter().zip(b).map(|(a, b)| (a.as_f64() - b.as_f64()).powi(2)).sum::<f64>().sqrt()
 }
 
 /// The root of the sum over bonds of the squared tails of the unfoldings of A beyond `ranks`.
-pub fn tail_bound<T: Scalar>(a: &ArrayD<T>, ranks: &[usize]) -> f64 {
+fn tail_bound<T: Scalar>(a: &ArrayD<T>, ranks: &[usize]) -> f64 {
     let entries: Vec<f64> = a.iter().map(|x| x.as_f64()).collect();
     let mut sum = 0.0;
     for (k, &rank) in ranks.iter().enumerate() {
@@ -30,19 +35,17 @@ pub fn tail_bound<T: Scalar>(a: &ArrayD<T>, ranks: &[usize]) -> f64 {
 }
 
 /// The largest |Q'Q - I|_F / (g eps) of all cores but the last, unfolded to (l n, r).
-pub fn worst_omega<T: Scalar>(train: &TensorTrain<T>) -> f64 {
+fn worst_omega<T: Scalar>(train: &TensorTrain<T>) -> f64 {
     let cores = train.cores();
-    let omega = |core: &lowrank::ndarray::Array3<T>| {
+    let of_core = |core: &Array3<T>| {
         let (l, n, r) = core.dim();
-        let q = Mat::<f64>::from_fn(l * n, r, |i, j| core[(i / n, i % n, j)].as_f64());
-        let gram = q.transpose() * &q - Mat::<f64>::identity(r, r);
-        gram.norm_l2() / ((l * n).max(r).max(1) as f64 * T::EPS)
+        omega(&Mat::from_fn(l * n, r, |i, j| core[(i / n, i % n, j)]), g::<T>(l * n, r))
     };
-    cores[..cores.len() - 1].iter().map(omega).fold(0.0, f64::max)
+    cores[..cores.len() - 1].iter().map(of_core).fold(0.0, f64::max)
 }
 
 /// Named tensors of a shape.
-pub fn gallery<T: Scalar>(shape: &[usize]) -> Vec<(&'static str, ArrayD<T>)> {
+fn gallery<T: Scalar>(shape: &[usize]) -> Vec<(&'static str, ArrayD<T>)> {
     let make = |f: &dyn Fn(&[usize]) -> f64| {
         ArrayD::from_shape_fn(IxDyn(shape), |index| T::of(f(lowrank::ndarray::Dimension::slice(&index))))
     };
@@ -64,9 +67,4 @@ pub fn gallery<T: Scalar>(shape: &[usize]) -> Vec<(&'static str, ArrayD<T>)> {
         ("rank 2 plus 1e-8", make(&|i| thin[i] + 1e-8 * full[i])),
         ("random", make(&|i| full[i])),
     ]
-}
-
-/// A pool of this many threads.
-pub fn lowrank_pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
