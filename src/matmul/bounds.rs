@@ -24,10 +24,10 @@
 //! **Deviations.** None.
 
 use super::Sampling;
-use super::dense::{product_into, zeros};
+use super::dense::zeros;
 use super::design::Design;
 use super::sampled::Terms;
-use crate::matrix::{AsMatrix, frobenius, slice_norm};
+use crate::matrix::{AsMatrix, frobenius, product_into, slice_norm};
 use crate::{Result, Scalar};
 
 /// The root of the expected squared error of a sampled product, or an upper bound of it.

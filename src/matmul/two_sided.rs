@@ -21,10 +21,10 @@
 //! randomized SVD is reached by doubling the rank until the measured error fits.
 
 use super::chain::{Operand, chain_into, multiply};
-use super::dense::{Moderate, check_out, dense_into, product_into, same_inner, scale_view, zeros};
+use super::dense::{check_out, dense_into, same_inner, zeros};
 use super::{Choice, Machine, Output, Plan};
-use crate::matrix::{AsMatrix, frobenius, slice_norm};
-use crate::svd::{Randomized, Rank, Svd, randomized, truncated};
+use crate::matrix::{AsMatrix, Moderate, frobenius, product_into, scale_view, slice_norm};
+use crate::svd::{Randomized, Rank, Svd, randomized, smallest_rank, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -149,12 +149,7 @@ fn wished<T: Scalar>(a: MatRef<'_, T>, norm: f64, rank: Rank, with: &Randomized<
         let error = svd.error(a)?;
         if error <= limit {
             // |A - A_k|^2 = |A - A_r|^2 + s_{k+1}^2 + ... + s_r^2, since A_r is a projection of A.
-            let mut tail = error;
-            let mut keep = svd.rank();
-            while keep > 0 && slice_norm(&[tail, svd.s[keep - 1].as_f64()]) <= limit {
-                tail = slice_norm(&[tail, svd.s[keep - 1].as_f64()]);
-                keep -= 1;
-            }
+            let (keep, _) = smallest_rank(&svd.s, error, limit);
             return Ok(svd.truncate(keep));
         }
         guess *= 2;

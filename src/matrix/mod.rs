@@ -7,6 +7,7 @@ mod convert;
 mod finite;
 mod kernel;
 mod norms;
+mod product;
 mod scaling;
 mod signs;
 
@@ -16,6 +17,8 @@ pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_f
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use norms::{frobenius, max_norm, slice_norm, spectral, two_to_infinity};
+pub(crate) use product::{product_by_rows, product_into};
+pub(crate) use scaling::{Moderate, excess, scale_view};
 pub use scaling::{exponent, scale_by_power_of_two, scale_in_place, scaled};
 pub use signs::canonical_signs;
 

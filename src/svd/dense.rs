@@ -58,7 +58,7 @@ impl<T: Scalar> Svd<T> {
     /// U diag(s) V', (m, n), in O(m n k).
     pub fn to_dense(&self) -> Mat<T> {
         let e = exponent(self.s.first().copied().unwrap_or_default());
-        let left = columns_times(&self.u, |k| scale_by_power_of_two(self.s[k], -e)); // (m, k)
+        let left = columns_times(self.u.as_ref(), |k| scale_by_power_of_two(self.s[k], -e)); // (m, k)
         let mut out = Mat::zeros(self.u.nrows(), self.v.nrows());
         T::product(out.as_mut(), false, left.as_ref(), self.v.transpose());
         crate::matrix::scale_in_place(&mut out, e);
@@ -89,12 +89,13 @@ impl<T: Scalar> Svd<T> {
     /// The factors (U sqrt(s), V sqrt(s)), which share the singular values evenly.
     pub fn into_low_rank(self) -> LowRank<T> {
         let root = |k: usize| num_traits::Float::sqrt(self.s[k]);
-        LowRank { u: columns_times(&self.u, root), v: columns_times(&self.v, root) }
+        LowRank { u: columns_times(self.u.as_ref(), root), v: columns_times(self.v.as_ref(), root) }
     }
 }
 
-fn columns_times<T: Scalar>(a: &Mat<T>, factor: impl Fn(usize) -> T) -> Mat<T> {
-    let mut out = a.clone();
+/// Column k of `a` times `factor(k)`.
+pub(super) fn columns_times<T: Scalar>(a: MatRef<'_, T>, factor: impl Fn(usize) -> T) -> Mat<T> {
+    let mut out = a.to_owned();
     for k in 0..a.ncols() {
         let f = factor(k);
         out.col_as_slice_mut(k).iter_mut().for_each(|x| *x *= f);

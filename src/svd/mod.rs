@@ -26,6 +26,7 @@ pub use krylov::{Krylov, krylov};
 pub use lanczos::{Lanczos, LanczosSvd, lanczos};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
+pub(crate) use rank::smallest_rank;
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;

@@ -22,9 +22,9 @@
 //! **Deviations.** Where l >= 3/4 min(m, n) the dense SVD is taken and truncated; the columns of
 //! a warm start replace the first columns of the sketch.
 
-use super::Svd;
 use super::blocks::svd_in_span;
-use super::source::Source;
+use super::source::{Source, with_dense};
+use super::{Svd, dense};
 use crate::matrix::check_finite;
 use crate::random::Sketch;
 use crate::{Error, Operator, Result, Scalar};
@@ -84,7 +84,7 @@ pub fn randomized<T: Scalar, K>(
         return Ok(Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) });
     }
     if 4 * width >= 3 * m.min(n) {
-        return Ok(source.dense()?.truncate(rank));
+        return Ok(with_dense(a, |a| dense(a))?.truncate(rank));
     }
     let omega = sketch(n, width, parameters)?; // (n, width)
     let mut q = basis(source.first_product(omega.as_ref())?)?; // (m, width)
