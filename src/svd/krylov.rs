@@ -27,8 +27,8 @@
 //! dense SVD is taken.
 
 use super::blocks::{extension, svd_in_span};
-use super::source::{Source, with_dense};
-use super::{Svd, dense, orthonormal_basis};
+use super::source::Source;
+use super::{Svd, orthonormal_basis};
 use crate::random::gaussian;
 use crate::{Error, Operator, Result, Scalar};
 use faer::Mat;
@@ -95,7 +95,7 @@ pub fn krylov<T: Scalar, K>(
         return Err(Error::TooLarge { what: "the Krylov basis", bytes, remedy: "ask for fewer iterations" });
     }
     if 4 * dimension >= 3 * largest {
-        return Ok(with_dense(a, |a| dense(a))?.truncate(rank));
+        return Ok(source.dense()?.truncate(rank));
     }
     let omega = gaussian(n, block, parameters.seed, "krylov svd start"); // (n, block)
     let mut new = orthonormal_basis(source.first_product(omega.as_ref())?.as_ref())?; // (m, block)

@@ -19,6 +19,7 @@ mod rank_table;
 mod residuals;
 mod source;
 pub mod spectrum;
+mod streaming;
 
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
@@ -30,3 +31,4 @@ pub(crate) use rank::smallest_rank;
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;
+pub use streaming::{Streamed, Streaming, StreamingSvd};

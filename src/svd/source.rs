@@ -1,5 +1,6 @@
 //! The matrix `2^-shift A` that an algorithm works with: checked, and of moderate size.
 
+use super::{Svd, dense};
 use crate::matrix::{Moderate, excess, exponent, scale_by_power_of_two};
 use crate::operator::stored_product;
 use crate::{Error, Operator, Result, Scalar};
@@ -30,6 +31,11 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
     /// The exponent of the power of two that was divided out.
     pub(super) fn shift(&self) -> i32 {
         self.shift
+    }
+
+    /// The dense SVD of A itself, with its singular values unscaled.
+    pub(super) fn dense(&self) -> Result<Svd<T>> {
+        with_dense(self.a, |a| dense(a))
     }
 
     /// |A - L R'|_F from the residual, where the entries are at hand.
@@ -72,7 +78,8 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
         }
     }
 
-    fn stored(&self) -> Option<MatRef<'_, T>> {
+    /// `2^-shift A`, where A is stored.
+    pub(super) fn stored(&self) -> Option<MatRef<'_, T>> {
         self.stored.as_ref().map(|stored| stored.matrix())
     }
 
