@@ -4,7 +4,9 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lowrank::random::{Sketch, gaussian, with_spectrum};
-use lowrank::svd::{Lanczos, Randomized, dense, lanczos, qr, randomized, singular_values};
+use lowrank::svd::{
+    Lanczos, Randomized, Streaming, StreamingSvd, dense, lanczos, qr, randomized, singular_values,
+};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -80,5 +82,22 @@ fn svd_lanczos(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos);
+fn svd_streaming(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_streaming");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    let a = gaussian::<f64>(4000, 1000, 1, "bench");
+    group.bench_function(BenchmarkId::new("f64", "4000x1000 rank 32"), |b| {
+        b.iter(|| {
+            let mut stream = StreamingSvd::new(1000, 32, &Streaming::default())?;
+            stream.push(black_box(a.as_ref()))?;
+            stream.finish()
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos, svd_streaming);
 criterion_main!(benches);

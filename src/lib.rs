@@ -20,7 +20,7 @@
 //! | what you want | module |
 //! | --- | --- |
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
-//! | dense, randomized, adaptive, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
+//! | dense, randomized, adaptive, streaming, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
@@ -29,7 +29,7 @@
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
 //! | seeded random streams, random matrices, named test matrices | [`random`] |
-//! | NumPy's `.npy` and `.npz`, the `.safetensors` of networks | [`io`] |
+//! | NumPy's `.npy` (also larger than the memory) and `.npz`, the `.safetensors` of networks | [`io`] |
 //! | how a run went | [`report`] |
 //! | what went wrong and what to do | [`error`] |
 //! | the numbers computed in, f32 and f64 | [`scalar`] |

@@ -13,13 +13,12 @@
 use super::npy_header::Header;
 use super::numbers::{Dtype, Kind};
 use super::source::{Source, format_error, open};
-use crate::matrix::{check_finite, slice_norm};
+use crate::matrix::{check_rows, slice_norm};
 use crate::operator::{check_block, residual_norm, stored_product};
 use crate::{Entries, Error, Operator, Result, Scalar};
 use faer::{Mat, MatRef};
 use memmap2::{Mmap, MmapOptions};
 use pulp::bytemuck;
-use rayon::prelude::*;
 use std::fs::File;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -27,8 +26,6 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a block of rows.
 const BLOCK: usize = 1 << 26;
-/// Bytes checked for NaN by one task.
-const PIECE: usize = 1 << 21;
 
 /// A matrix A (m, n) in an npy file, read in place: it may be larger than the memory.
 ///
@@ -198,23 +195,13 @@ impl<T: Scalar> MappedNpy<T> {
     fn checked_lanes(&self) -> impl Iterator<Item = Result<(Range<usize>, Lanes<T>)>> + '_ {
         blocks(self.lanes, self.width, size_of::<T>()).map(|range| {
             let lanes = self.map(range.clone())?;
-            let whole = lanes.matrix();
-            let height = (PIECE / (self.width * size_of::<T>()).max(1)).max(1);
-            let check = |piece: usize| {
-                let first = piece * height;
-                let part = whole.subrows(first, height.min(range.len() - first));
-                check_finite("a", part).map_err(|error| match error {
-                    Error::NonFinite { argument, index } => {
-                        let (lane, place) = (range.start + first + index[0], index[1]);
-                        let index = if self.by_columns { vec![place, lane] } else { vec![lane, place] };
-                        Error::NonFinite { argument, index }
-                    }
-                    other => other,
-                })
-            };
-            let found: Vec<Result<()>> =
-                (0..range.len().div_ceil(height)).into_par_iter().map(check).collect();
-            found.into_iter().collect::<Result<()>>()?;
+            check_rows("a", lanes.matrix(), range.start).map_err(|error| match error {
+                Error::NonFinite { argument, mut index } if self.by_columns => {
+                    index.reverse();
+                    Error::NonFinite { argument, index }
+                }
+                other => other,
+            })?;
             Ok((range, lanes))
         })
     }

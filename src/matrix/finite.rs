@@ -4,6 +4,10 @@ use super::{AsMatrix, visit_lanes};
 use crate::{Error, Result, Scalar};
 use faer::MatRef;
 use ndarray::ArrayViewD;
+use rayon::prelude::*;
+
+/// Entries looked at by one task of [`check_rows`].
+const PIECE: usize = 1 << 18;
 
 /// Checks that every entry of the matrix `a` is finite.
 ///
@@ -46,6 +50,23 @@ fn largest_of<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> 
         }
     }
     Ok(largest)
+}
+
+/// The check of [`check_finite`] in parallel, for rows of a larger matrix whose first is `first`: the
+/// position is that in the larger one.
+pub(crate) fn check_rows<T: Scalar>(argument: &'static str, a: MatRef<'_, T>, first: usize) -> Result<()> {
+    let height = (PIECE / a.ncols().max(1)).max(1);
+    let check = |piece: usize| {
+        let start = piece * height;
+        check_finite(argument, a.subrows(start, height.min(a.nrows() - start))).map_err(|error| match error {
+            Error::NonFinite { argument, index } => {
+                Error::NonFinite { argument, index: vec![first + start + index[0], index[1]] }
+            }
+            other => other,
+        })
+    };
+    let found: Vec<Result<()>> = (0..a.nrows().div_ceil(height)).into_par_iter().map(check).collect();
+    found.into_iter().collect()
 }
 
 /// Checks that every number of a slice is finite.

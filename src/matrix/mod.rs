@@ -13,6 +13,7 @@ mod signs;
 
 pub use as_matrix::AsMatrix;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
+pub(crate) use finite::check_rows;
 pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
 #[doc(hidden)]
 pub use kernel::Kernel;

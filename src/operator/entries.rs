@@ -2,7 +2,7 @@
 
 use crate::matrix::AsMatrix;
 use crate::{Error, Result, Scalar};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use nalgebra::{Dim, Matrix, RawStorage};
 use ndarray::{ArrayBase, Data, Ix2, IxDyn};
 use std::ops::Range;
@@ -57,12 +57,9 @@ stored! {
 }
 
 fn copy_tile<T: Scalar>(a: MatRef<'_, T>, rows: Range<usize>, cols: Range<usize>, out: &mut [T]) {
-    let height = rows.len();
-    for (j, column) in cols.enumerate() {
-        for (i, row) in rows.clone().enumerate() {
-            out[i + j * height] = a[(row, column)];
-        }
-    }
+    let (height, width) = (rows.len(), cols.len());
+    let tile = a.submatrix(rows.start, cols.start, height, width);
+    MatMut::from_column_major_slice_mut(out, height, width).copy_from(tile);
 }
 
 /// A tensor whose unfoldings can be asked for tiles.
