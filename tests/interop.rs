@@ -166,6 +166,12 @@ fn decompositions() {
         lanczos(a, 2, &Lanczos::default()).unwrap().svd,
         lanczos(b, 3, &Lanczos::default()).unwrap().svd
     ));
+    agree!(x, y, CLOSE, |a, b| {
+        let mut stream = StreamingSvd::new(N, 3, &Streaming::default()).unwrap();
+        stream.push(a).unwrap();
+        stream.push(b.as_matrix().subcols(0, N)).unwrap();
+        stream.finish().unwrap().svd
+    });
     let tolerance = Adaptive { tolerance: 0.1, ..Default::default() };
     agree!(x, y, CLOSE, |a, b| (adaptive(a, &tolerance).unwrap().svd, adaptive(b, &tolerance).unwrap().svd));
 }

@@ -181,7 +181,7 @@ def main():
 def compare(chosen, ours, folder, repeats):
     print(f"numpy {np.__version__}, scipy {scipy.__version__}, torch {torch.__version__}; {THREADS} threads;")
     print(f"medians of {repeats} runs in turns, milliseconds; errors: see compare.py")
-    print(f"{'workload':<28} {'peer':<14} {'ours':>8} {'peer':>8} {'ratio':>6} {'our error':>10} {'peer error':>10}")
+    print(f"{'workload':<30} {'peer':<14} {'ours':>8} {'peer':>8} {'ratio':>6} {'our error':>10} {'peer error':>10}")
     torch.manual_seed(0)
     inputs = {}
     for name, scalar, n, rank, steps, peers in chosen:
@@ -202,7 +202,7 @@ def compare(chosen, ours, folder, repeats):
         for peer in peers:
             theirs = 1e3 * statistics.median(times[peer])
             print(
-                f"{label:<28} {peer:<14} {mine:8.1f} {theirs:8.1f} {mine / theirs:6.2f}"
+                f"{label:<30} {peer:<14} {mine:8.1f} {theirs:8.1f} {mine / theirs:6.2f}"
                 f" {own_error:10.1e} {errors[peer]:10.1e}",
                 flush=True,
             )
