@@ -1,9 +1,9 @@
 //! Speed of the dense and the randomized SVD and of QR.
 //!
-//! `cargo bench --bench svd -- --quick` takes seconds.
+//! `cargo bench --bench svd -- --quick` takes seconds; with `--features lapack` OpenBLAS runs beside.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lowrank::random::{gaussian, with_spectrum};
+use lowrank::random::{Sketch, gaussian, with_spectrum};
 use lowrank::svd::{
     Lanczos, Randomized, Streaming, StreamingSvd, dense, lanczos, qr, randomized, singular_values,
 };
@@ -29,6 +29,19 @@ fn svd_dense(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("faer_qr_f64", &shape), |b| {
             b.iter(|| black_box(a.as_ref()).qr().compute_thin_Q())
         });
+        #[cfg(feature = "lapack")]
+        {
+            use lowrank::svd::lapack;
+            group.bench_function(BenchmarkId::new("lapack_vectors_f64", &shape), |b| {
+                b.iter(|| lapack::dense(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_values_f64", &shape), |b| {
+                b.iter(|| lapack::singular_values(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_qr_f64", &shape), |b| {
+                b.iter(|| lapack::qr(black_box(&a)))
+            });
+        }
     }
     group.finish();
 }
@@ -44,6 +57,12 @@ fn svd_randomized(c: &mut Criterion) {
     group.bench_function(BenchmarkId::new("f64", "2048x2048 rank 64"), |b| {
         b.iter(|| randomized(black_box(&a), 64, &parameters))
     });
+    for (name, sketch) in [("gaussian", Sketch::Gaussian), ("signs", Sketch::SparseSign { nonzeros: 8 })] {
+        let parameters = Randomized { power_iterations: 0, sketch, ..Default::default() };
+        group.bench_function(BenchmarkId::new(format!("f64_{name}"), "2048x2048 rank 64, no powers"), |b| {
+            b.iter(|| randomized(black_box(&a), 64, &parameters))
+        });
+    }
     let a = gaussian::<f32>(2048, 2048, 1, "bench");
     let parameters = Randomized { power_iterations: 1, ..Default::default() };
     group.bench_function(BenchmarkId::new("f32", "2048x2048 rank 64"), |b| {

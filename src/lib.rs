@@ -29,7 +29,7 @@
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
 //! | seeded random streams, random matrices, named test matrices | [`random`] |
-//! | NumPy's `.npy` and `.npz`, also larger than the memory | [`io`] |
+//! | NumPy's `.npy` (also larger than the memory) and `.npz`, the `.safetensors` of networks | [`io`] |
 //! | how a run went | [`report`] |
 //! | what went wrong and what to do | [`error`] |
 //! | the numbers computed in, f32 and f64 | [`scalar`] |

@@ -10,7 +10,8 @@
 //! while a stretch is in use would end the program, as the documentation of [`MappedNpy`] says; one
 //! cut short before is noticed.
 
-use super::npy_header::{Dtype, Header, Kind};
+use super::npy_header::Header;
+use super::numbers::{Dtype, Kind};
 use super::source::{Source, format_error, open};
 use crate::matrix::{check_rows, slice_norm};
 use crate::operator::{check_block, residual_norm, stored_product};

@@ -118,7 +118,7 @@ pub(super) fn columns_times<T: Scalar>(a: MatRef<'_, T>, factor: impl Fn(usize) 
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn dense<T: Scalar>(a: impl AsMatrix<T>) -> Result<Svd<T>> {
-    decompose(a.as_matrix(), false)
+    decompose(a.as_matrix(), false, |tall| T::svd_of_tall(tall, false))
 }
 
 /// Full SVD: `u` is (m, m), `v` is (n, n), and `s` holds min(m, n) values.
@@ -132,7 +132,7 @@ pub fn full<T: Scalar>(a: impl AsMatrix<T>) -> Result<Svd<T>> {
     if bytes > isize::MAX as f64 {
         return Err(Error::TooLarge { what: "the full SVD", bytes, remedy: "use the thin SVD" });
     }
-    decompose(a, true)
+    decompose(a, true, |tall| T::svd_of_tall(tall, true))
 }
 
 /// Singular values only, nonincreasing, min(m, n) of them.
@@ -142,13 +142,17 @@ pub fn full<T: Scalar>(a: impl AsMatrix<T>) -> Result<Svd<T>> {
 /// # Errors
 /// Those of [`dense`].
 pub fn singular_values<T: Scalar>(a: impl AsMatrix<T>) -> Result<Vec<T>> {
-    values_of(a.as_matrix())
+    values_of(a.as_matrix(), T::values_of_tall)
 }
 
-fn values_of<T: Scalar>(a: MatRef<'_, T>) -> Result<Vec<T>> {
+/// Singular values by `factorize`, which is given a checked tall matrix.
+pub(super) fn values_of<T: Scalar>(
+    a: MatRef<'_, T>,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<Vec<T>>,
+) -> Result<Vec<T>> {
     let problem = Problem::of(a)?;
     let mut s = match &problem.tall {
-        Some(tall) => T::values_of_tall(tall.as_ref()).ok_or(no_convergence(a))?,
+        Some(tall) => factorize(tall.as_ref()).ok_or(no_convergence(a))?,
         None => vec![T::of(0.0); a.nrows().min(a.ncols())],
     };
     s.sort_by(|x, y| y.as_f64().total_cmp(&x.as_f64()));
@@ -184,7 +188,12 @@ fn transpose_goes_first<T: Scalar>(a: MatRef<'_, T>) -> bool {
     pairs.into_iter().find(|(x, y)| x != y).is_some_and(|(x, y)| x < y)
 }
 
-fn decompose<T: Scalar>(a: MatRef<'_, T>, full: bool) -> Result<Svd<T>> {
+/// The SVD by `factorize`, which is given a checked tall matrix and says U, s, V.
+pub(super) fn decompose<T: Scalar>(
+    a: MatRef<'_, T>,
+    full: bool,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<(Mat<T>, Vec<T>, Mat<T>)>,
+) -> Result<Svd<T>> {
     let problem = Problem::of(a)?;
     let (m, n) = a.shape();
     let k = m.min(n);
@@ -192,7 +201,7 @@ fn decompose<T: Scalar>(a: MatRef<'_, T>, full: bool) -> Result<Svd<T>> {
         let (left, right) = if full { (m, n) } else { (k, k) };
         return Ok(Svd { u: Mat::identity(m, left), s: vec![T::of(0.0); k], v: Mat::identity(n, right) });
     };
-    let (u, s, v) = T::svd_of_tall(tall.as_ref(), full).ok_or(no_convergence(a))?;
+    let (u, s, v) = factorize(tall.as_ref()).ok_or(no_convergence(a))?;
     let (mut u, mut v) = if problem.transposed { (v, u) } else { (u, v) };
     let s = sort(s, &mut u, &mut v);
     canonical_signs(&mut u, &mut v);

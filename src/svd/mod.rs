@@ -1,5 +1,8 @@
 //! Singular value decompositions, the orthonormal bases under them, and what singular values tell:
 //! which rank to take, how large the noise is, how they decay.
+//!
+//! The feature `lapack` adds `svd::lapack`, the dense SVD and QR by LAPACK (OpenBLAS), to compare
+//! with; nothing else uses it.
 
 mod adaptive;
 mod bidiagonal;
@@ -7,6 +10,8 @@ mod blocks;
 mod dense;
 mod krylov;
 mod lanczos;
+#[cfg(feature = "lapack")]
+pub mod lapack;
 mod qr;
 mod randomized;
 mod rank;

@@ -42,12 +42,17 @@ pub struct Qr<T: Scalar> {
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn qr<T: Scalar>(a: impl AsMatrix<T>) -> Result<Qr<T>> {
-    qr_of(a.as_matrix())
+    qr_of(a.as_matrix(), |scaled| Some(T::thin_qr(scaled)))
 }
 
-fn qr_of<T: Scalar>(a: MatRef<'_, T>) -> Result<Qr<T>> {
+/// The QR by `factorize`, which is given a checked matrix and says Q, R.
+pub(super) fn qr_of<T: Scalar>(
+    a: MatRef<'_, T>,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<(Mat<T>, Mat<T>)>,
+) -> Result<Qr<T>> {
     let e = exponent(largest_finite("a", a)?);
-    let (q, mut r) = T::thin_qr(scaled(a, -e).as_ref());
+    let failed = Error::NoConvergence { what: "QR", rows: a.nrows(), cols: a.ncols() };
+    let (q, mut r) = factorize(scaled(a, -e).as_ref()).ok_or(failed)?;
     scale_in_place(&mut r, e);
     if largest_finite("r", r.as_ref()).is_err() {
         return Err(Error::Parameter {

@@ -78,7 +78,8 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
         }
     }
 
-    fn stored(&self) -> Option<MatRef<'_, T>> {
+    /// `2^-shift A`, where A is stored.
+    pub(super) fn stored(&self) -> Option<MatRef<'_, T>> {
         self.stored.as_ref().map(|stored| stored.matrix())
     }
 
