@@ -140,6 +140,11 @@ impl<T: Scalar> MappedNpy<T> {
         Ok(Self { path: path.to_owned(), file, start, length, lanes, width, by_columns, scalar: PhantomData })
     }
 
+    /// Rows and columns, (m, n).
+    pub fn shape(&self) -> (usize, usize) {
+        if self.by_columns { (self.width, self.lanes) } else { (self.lanes, self.width) }
+    }
+
     /// The transpose (n, m), of the same file.
     pub fn transpose(self) -> Self {
         Self { by_columns: !self.by_columns, ..self }
@@ -230,7 +235,7 @@ fn blocks(count: usize, width: usize, size: usize) -> impl Iterator<Item = Range
 
 impl<T: Scalar> Operator<T> for MappedNpy<T> {
     fn shape(&self) -> (usize, usize) {
-        if self.by_columns { (self.width, self.lanes) } else { (self.lanes, self.width) }
+        self.shape()
     }
     fn apply(&self, b: MatRef<'_, T>) -> Result<Mat<T>> {
         check_block(self.shape().1, b)?;
