@@ -85,8 +85,7 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
         }
     }
 
-    /// `2^-shift A`, where A is stored.
-    pub(super) fn stored(&self) -> Option<MatRef<'_, T>> {
+    fn stored(&self) -> Option<MatRef<'_, T>> {
         self.scaled.as_ref().map(|a| a.as_ref()).or_else(|| self.a.stored_matrix())
     }
 
