@@ -1,10 +1,12 @@
 //! Speed of the dense and the randomized SVD and of QR.
 //!
-//! `cargo bench --bench svd -- --quick` takes seconds.
+//! `cargo bench --bench svd -- --quick` takes seconds; with `--features lapack` OpenBLAS runs beside.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lowrank::random::{gaussian, with_spectrum};
-use lowrank::svd::{Lanczos, Randomized, dense, lanczos, qr, randomized, singular_values};
+use lowrank::svd::{
+    Lanczos, Randomized, Streaming, StreamingSvd, dense, lanczos, qr, randomized, singular_values,
+};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -27,6 +29,19 @@ fn svd_dense(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("faer_qr_f64", &shape), |b| {
             b.iter(|| black_box(a.as_ref()).qr().compute_thin_Q())
         });
+        #[cfg(feature = "lapack")]
+        {
+            use lowrank::svd::lapack;
+            group.bench_function(BenchmarkId::new("lapack_vectors_f64", &shape), |b| {
+                b.iter(|| lapack::dense(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_values_f64", &shape), |b| {
+                b.iter(|| lapack::singular_values(black_box(&a)))
+            });
+            group.bench_function(BenchmarkId::new("lapack_qr_f64", &shape), |b| {
+                b.iter(|| lapack::qr(black_box(&a)))
+            });
+        }
     }
     group.finish();
 }
@@ -61,5 +76,22 @@ fn svd_lanczos(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos);
+fn svd_streaming(c: &mut Criterion) {
+    let mut group = c.benchmark_group("svd_streaming");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    let a = gaussian::<f64>(4000, 1000, 1, "bench");
+    group.bench_function(BenchmarkId::new("f64", "4000x1000 rank 32"), |b| {
+        b.iter(|| {
+            let mut stream = StreamingSvd::new(1000, 32, &Streaming::default())?;
+            stream.push(black_box(a.as_ref()))?;
+            stream.finish()
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, svd_dense, svd_randomized, svd_lanczos, svd_streaming);
 criterion_main!(benches);

@@ -20,7 +20,7 @@
 //! | what you want | module |
 //! | --- | --- |
 //! | the smallest largest error of an entry, at a given rank; lower bounds; sufficient ranks | [`entrywise`] |
-//! | dense, randomized, adaptive, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
+//! | dense, randomized, adaptive, streaming, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
@@ -29,14 +29,17 @@
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
 //! | seeded random streams, random matrices, named test matrices | [`random`] |
-//! | NumPy's `.npy` and `.npz` | [`io`] |
+//! | NumPy's `.npy` (also larger than the memory) and `.npz`, the `.safetensors` of networks | [`io`] |
 //! | how a run went | [`report`] |
 //! | what went wrong and what to do | [`error`] |
 //! | the numbers computed in, f32 and f64 | [`scalar`] |
 //!
 //! Each depends on those below it only: `matrix`, `random`, then `operator`, then `svd`, then
-//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`. Matrices are [`faer`]'s, tensors are [`ndarray`]'s;
-//! both crates are re-exported.
+//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`.
+//!
+//! Matrices that come out are [`faer`]'s, tensors are [`ndarray`]'s. Matrices that go in may be
+//! faer's, ndarray's or [`nalgebra`]'s ([`matrix::AsMatrix`]): they are read in place. The three
+//! crates are re-exported.
 //!
 //! # Notation
 //!
@@ -100,6 +103,7 @@ pub mod tensor;
 
 pub use error::{Error, Result};
 pub use faer;
+pub use nalgebra;
 pub use ndarray;
 pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
@@ -123,6 +127,7 @@ pub use tensor::TensorTrain;
 /// # Ok::<(), Error>(())
 /// ```
 pub mod prelude {
+    pub use crate::matrix::AsMatrix;
     pub use crate::{Entries, Error, LowRank, Progress, Report, Scalar, Status, TensorEntries, TensorTrain};
 }
 

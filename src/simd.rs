@@ -3,9 +3,9 @@
 
 use pulp::{Simd, bytemuck};
 
-/// Vector operations of a scalar on the instruction set `S`.
+/// Vector operations of a scalar on the instruction set `S`; a scalar is any pattern of its bits.
 #[doc(hidden)]
-pub trait Vectors: Copy + 'static {
+pub trait Vectors: bytemuck::Pod {
     /// A register of this scalar.
     type V<S: Simd>: Copy;
     /// Views a slice as registers; the tail that does not fill one is left out.

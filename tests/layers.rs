@@ -1,29 +1,19 @@
 //! Factorized layers: errors against the singular values, bounds that hold for every sample, fits
 //! against the closed formula of reduced-rank regression, bad input.
 
-use lowrank::faer::{Mat, MatRef};
+mod support;
+
+use lowrank::faer::{Mat, Scale};
 use lowrank::layers::*;
 use lowrank::matrix::{frobenius, scale_by_power_of_two, scaled, spectral};
 use lowrank::random::{gallery, gaussian, with_spectrum};
 use lowrank::svd::{Rank, dense, singular_values};
 use lowrank::{Error, LowRank, Scalar, Status};
-
-fn wide<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].as_f64())
-}
+use support::*;
 
 fn norm<T: Scalar>(a: &Mat<T>, j: usize) -> f64 {
     frobenius(a.as_ref().subcols(j, 1))
 }
-
-const ACTIVATIONS: [Activation; 6] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Silu,
-    Activation::Gelu,
-];
 
 /// The error of a layer is that of the truncated SVD, and no input moves its output by more.
 fn layers_are_as_good_as_they_say<T: Scalar>() {
@@ -83,7 +73,7 @@ fn network<T: Scalar>(sizes: &[usize], scale: f64, activation: Activation, seed:
 }
 
 fn bounds_hold<T: Scalar>() {
-    for activation in ACTIVATIONS {
+    for activation in Activation::ALL {
         for (sizes, scale) in [(&[12, 20, 9][..], 1.0), (&[30, 40, 40, 25, 10], 2.0), (&[8, 5], 3.0)] {
             for rank in [Rank::Fixed(2), Rank::Tolerance(0.3), Rank::Tolerance(0.05)] {
                 for seed in 0..3 {
@@ -137,7 +127,7 @@ fn the_size_of_a_layers_own_input_counts() {
 #[test]
 fn spectral_norms_of_factors_are_those_of_the_product() {
     for (m, n, r) in [(20, 30, 4), (5, 40, 5), (3, 3, 0), (1, 1, 1)] {
-        let x = LowRank { u: gaussian::<f64>(m, r, 1, "u"), v: gaussian(n, r, 1, "v") };
+        let x = low_rank::<f64>(m, n, r, 1);
         let direct = spectral(x.to_dense().as_ref()).unwrap();
         assert!((Weight::Factored(x).spectral().unwrap() - direct).abs() <= 1e-13 * (1.0 + direct));
     }
@@ -150,7 +140,7 @@ fn updates_are_the_nearest_of_their_rank() {
     let target = &w + with_spectrum::<f64>(30, 20, &s, 2);
     for rank in 0..=6 {
         let update = optimal_update(w.as_ref(), target.as_ref(), Rank::Fixed(rank)).unwrap();
-        let tail = s.iter().skip(rank).map(|s| s * s).sum::<f64>().sqrt();
+        let tail = tail(&s[rank.min(5)..]);
         assert!((update.error - tail).abs() < 1e-13, "rank {rank}: {} {tail}", update.error);
         let merged = update.merge(w.as_ref()).unwrap();
         assert!((frobenius((&target - &merged).as_ref()) - tail).abs() < 1e-13);
@@ -178,8 +168,8 @@ fn best_error(x: &Mat<f64>, y: &Mat<f64>, rank: usize) -> f64 {
     let q = svd.u.subcols(0, keep);
     let inside = y * q;
     let outside = y - &inside * q.transpose();
-    let tail: f64 = singular_values(inside.as_ref()).unwrap().iter().skip(rank).map(|s| s * s).sum();
-    (tail + frobenius(outside.as_ref()).powi(2)).sqrt()
+    let s = singular_values(inside.as_ref()).unwrap();
+    tail(&s[rank.min(s.len())..]).hypot(frobenius(outside.as_ref()))
 }
 
 #[test]
@@ -188,7 +178,7 @@ fn regression_reaches_the_closed_formula() {
         for noise in [0.0, 0.3] {
             let x = inputs::<f64>(n, samples, 3);
             let w = gaussian::<f64>(m, n, 4, "w");
-            let y = &w * &x + gaussian::<f64>(m, samples, 5, "noise") * faer_scale(noise);
+            let y = &w * &x + gaussian::<f64>(m, samples, 5, "noise") * Scale(noise);
             for rank in [0, 1, 3, m.min(n)] {
                 let rank = rank.min(m).min(n);
                 let case = format!("{m}x{n}, {samples} samples, rank {rank}, noise {noise}");
@@ -216,10 +206,6 @@ fn regression_reaches_the_closed_formula() {
             }
         }
     }
-}
-
-fn faer_scale(x: f64) -> lowrank::faer::Scale<f64> {
-    lowrank::faer::Scale(x)
 }
 
 /// A few steps recover most of what the truncated SVD of the weight loses on the inputs.
@@ -261,7 +247,7 @@ fn scales_and_degenerate_data() {
     let zero = Mat::<f64>::zeros(7, 30);
     let fit = reduced_rank_regression(zero.as_ref(), y.as_ref(), 2).unwrap();
     assert!((fit.relative_error() - 1.0).abs() < 1e-14 && fit.factors.shape() == (5, 7));
-    let nothing = reduced_rank_regression(x.as_ref(), (&y * faer_scale(0.0)).as_ref(), 2).unwrap();
+    let nothing = reduced_rank_regression(x.as_ref(), (&y * Scale(0.0)).as_ref(), 2).unwrap();
     assert_eq!(nothing.relative_error(), 0.0);
     for (n, m, samples) in [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0)] {
         let (x, y) = (Mat::<f32>::zeros(n, samples), Mat::<f32>::zeros(m, samples));
@@ -297,39 +283,27 @@ fn the_status_is_true() {
     }
 }
 
-fn position<R: std::fmt::Debug>(argument: &str, at: &[usize], result: Result<R, Error>) {
-    match result {
-        Err(Error::NonFinite { argument: a, index }) => assert_eq!((a, &index[..]), (argument, at)),
-        other => panic!("{argument}: {other:?}"),
-    }
-}
-
 #[test]
 fn bad_input_is_named() {
-    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        for at in [[0, 0], [2, 3], [4, 5]] {
-            let mut w = gaussian::<f64>(5, 6, 1, "w");
-            let fine = w.clone();
-            w[(at[0], at[1])] = bad;
-            position("w", &at, factorize(w.as_ref(), None, Rank::Fixed(1)));
-            position("weight", &at, Linear::dense(w.clone(), None));
-            position("w", &at, optimal_update(w.as_ref(), fine.as_ref(), Rank::Fixed(1)));
-            position("target", &at, optimal_update(fine.as_ref(), w.as_ref(), Rank::Fixed(1)));
-            position("x", &at, reduced_rank_regression(w.as_ref(), fine.as_ref(), 1));
-            position("y", &at, reduced_rank_regression(fine.as_ref(), w.as_ref(), 1));
-            let start = LowRank { u: gaussian(5, 1, 1, "u"), v: gaussian(5, 1, 1, "v") };
-            position("x", &at, refit(&start, w.as_ref(), fine.as_ref(), &Refit::default()));
-            let layer = Linear::dense(gaussian::<f64>(3, 5, 1, "w"), None).unwrap();
-            position("x", &at, layer.forward(w.as_ref()));
-            let network = Network::new(vec![layer], Activation::Relu).unwrap();
-            position("x", &at, network.forward(w.as_ref()));
-        }
+    for (bad, at) in bad_places([5, 6]) {
+        let mut w = gaussian::<f64>(5, 6, 1, "w");
+        let fine = w.clone();
+        w[(at[0], at[1])] = bad;
+        let (w, fine) = (w.as_ref(), fine.as_ref());
+        non_finite(factorize(w, None, Rank::Fixed(1)), "w", &at, "factorize");
+        non_finite(Linear::dense(w.to_owned(), None), "weight", &at, "dense");
+        non_finite(optimal_update(w, fine, Rank::Fixed(1)), "w", &at, "update");
+        non_finite(optimal_update(fine, w, Rank::Fixed(1)), "target", &at, "update");
+        non_finite(reduced_rank_regression(w, fine, 1), "x", &at, "regression");
+        non_finite(reduced_rank_regression(fine, w, 1), "y", &at, "regression");
+        non_finite(refit(&low_rank(5, 5, 1, 1), w, fine, &Refit::default()), "x", &at, "refit");
+        let layer = Linear::dense(gaussian::<f64>(3, 5, 1, "w"), None).unwrap();
+        non_finite(layer.forward(w), "x", &at, "layer");
+        let network = Network::new(vec![layer], Activation::Relu).unwrap();
+        non_finite(network.forward(w), "x", &at, "network");
     }
-    position(
-        "bias",
-        &[1],
-        factorize(Mat::<f64>::zeros(2, 2).as_ref(), Some(&[0.0, f64::NAN]), Rank::Fixed(1)),
-    );
+    let w = Mat::<f64>::zeros(2, 2);
+    non_finite(factorize(w.as_ref(), Some(&[0.0, f64::NAN]), Rank::Fixed(1)), "bias", &[1], "factorize");
     let zeros = |m, n| Mat::<f64>::zeros(m, n);
     let shape = |result: Result<(), Error>, name: &str| match result {
         Err(Error::Shape { argument, .. }) => assert_eq!(argument, name),
@@ -361,6 +335,6 @@ fn bad_input_is_named() {
         assert!(matches!(wrong, Err(Error::Parameter { name: "tolerance", .. })));
     }
     let huge = Mat::<f64>::full(2, 2, f64::MAX);
-    let overflow = optimal_update((&huge * faer_scale(-1.0)).as_ref(), huge.as_ref(), Rank::Fixed(1));
+    let overflow = optimal_update((&huge * Scale(-1.0)).as_ref(), huge.as_ref(), Rank::Fixed(1));
     assert!(matches!(overflow, Err(Error::Parameter { name: "target", .. })), "{overflow:?}");
 }

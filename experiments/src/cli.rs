@@ -1,19 +1,17 @@
-//! The command line shared by the figure programs.
+//! The command line shared by the programs that make figures.
 
-use crate::config::{Config, Preset};
-use crate::grid::{Figure, MethodName};
-use crate::plot::figures;
-use crate::run::{self, Settings, Solver};
-use crate::table::{self, FAILED, Row};
+use crate::run::{self, Settings};
+use crate::study::{Preset, Record, Study};
+use crate::table;
 use anyhow::{Result, bail};
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The options of a figure program.
+/// The options of a program, with those of its own.
 #[derive(Debug, Clone, Parser)]
 #[command(version)]
-pub struct Options {
+pub struct Options<C: Args> {
     /// Sizes to run: `quick` takes seconds, `paper` makes the committed figure
     #[arg(long, value_enum, default_value_t = Preset::Quick, conflicts_with = "config")]
     pub preset: Preset,
@@ -23,9 +21,9 @@ pub struct Options {
     /// Number of repetitions, instead of the configuration's
     #[arg(long, value_name = "N")]
     pub seeds: Option<u64>,
-    /// Methods to run, separated by commas, instead of the configuration's
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
-    pub methods: Vec<MethodName>,
+    /// Those of its own
+    #[command(flatten)]
+    pub choice: C,
     /// Trials that run at the same time; 0 takes one for every core
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
@@ -41,7 +39,7 @@ pub struct Options {
     pub plot_only: bool,
 }
 
-impl Options {
+impl<C: Args> Options<C> {
     /// The folder of the results.
     pub fn folder(&self) -> PathBuf {
         match (&self.out, &self.config, self.preset) {
@@ -53,27 +51,25 @@ impl Options {
     }
 
     /// The configuration these options ask for.
-    pub fn configuration(&self, figure: Figure) -> Result<Config> {
+    pub fn configuration<S: Study<Choice = C>>(&self, study: S) -> Result<S::Config> {
         let mut config = match &self.config {
-            Some(path) => Config::read(figure, path)?,
-            None => Config::preset(figure, self.preset)?,
+            Some(path) => study.read(path)?,
+            None => study.preset(self.preset)?,
         };
         if let Some(seeds) = self.seeds {
-            config.seeds = seeds;
+            *study.seeds(&mut config) = seeds;
         }
-        if !self.methods.is_empty() {
-            config.methods = self.methods.clone();
-        }
-        config.check(figure)?;
+        study.choose(&mut config, &self.choice);
+        study.check(&config)?;
         Ok(config)
     }
 }
 
-/// The whole program of a figure.
-pub fn main(figure: Figure, solver: &Solver) -> ExitCode {
-    let matches = command(figure).get_matches();
-    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match execute(figure, &options, solver) {
+/// The whole program of an experiment.
+pub fn main<S: Study>(study: S) -> ExitCode {
+    let matches = command(study).get_matches();
+    let options = Options::<S::Choice>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match execute(study, &options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -82,61 +78,66 @@ pub fn main(figure: Figure, solver: &Solver) -> ExitCode {
     }
 }
 
-/// Runs the trials, unless only the drawing is asked for, and draws the figure.
-pub fn execute(figure: Figure, options: &Options, solver: &Solver) -> Result<()> {
+/// Runs the trials, unless only the drawing is asked for, and draws the figures.
+pub fn execute<S: Study>(study: S, options: &Options<S::Choice>) -> Result<()> {
     let folder = options.folder();
-    let csv = run::csv_path(&folder, figure);
+    let csv = run::csv_path(&folder, study);
     let rows = if options.plot_only {
-        table::read(figure, &csv)?
+        table::read(study, &csv)?
     } else {
         let settings = Settings { out: folder.clone(), threads: options.threads, resume: options.resume };
-        run::run(figure, &options.configuration(figure)?, &settings, solver)?
+        let config = options.configuration(study)?;
+        run::run(study, &config, &settings, &|trial| study.solve(&config, trial))?
     };
-    draw(figure, &rows, &folder)?;
+    let stems = draw(study, &rows, &folder)?;
     println!("table:  {}", csv.display());
-    for extension in ["svg", "png", "txt"] {
-        println!("{:8}{}", if extension == "txt" { "caption:" } else { "figure:" }, {
-            format!(" {}", csv.with_extension(extension).display())
-        });
+    for stem in stems {
+        for (kind, extension) in [("figure:", "svg"), ("figure:", "png"), ("caption:", "txt")] {
+            println!("{kind:8} {}.{extension}", stem.display());
+        }
     }
     if options.preset == Preset::Quick && options.config.is_none() && !options.plot_only {
-        println!("the paper's sizes: cargo run --release --bin {} -- --preset paper", figure.program());
+        println!("the paper's sizes: cargo run --release --bin {} -- --preset paper", study.program());
     }
-    let failed = rows.iter().filter(|row| row.status == FAILED).count();
+    let failed = rows.iter().filter(|row| row.failed()).count();
     if failed > 0 {
         bail!("{failed} of {} trials failed (see above); --resume tries them again", rows.len());
     }
     Ok(())
 }
 
-/// Draws the figure of these rows and writes its caption beside it.
-pub fn draw(figure: Figure, rows: &[Row], folder: &Path) -> Result<()> {
-    let sheet = figures::sheet(figure, rows)?;
-    let stem = folder.join(figure.stem());
-    sheet.write(&stem)?;
-    let caption = format!("{}\n\n{}\n", sheet.title, sheet.caption);
-    table::write_atomically(&stem.with_extension("txt"), caption.as_bytes())
+/// Draws the figures of these rows and writes their captions beside them; gives the files without
+/// extension.
+pub fn draw<S: Study>(study: S, rows: &[S::Row], folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut stems = Vec::new();
+    for (name, sheet) in study.sheets(rows)? {
+        let stem = folder.join(name);
+        sheet.write(&stem)?;
+        let caption = format!("{}\n\n{}\n", sheet.title, sheet.caption);
+        table::write_atomically(&stem.with_extension("txt"), caption.as_bytes())?;
+        stems.push(stem);
+    }
+    Ok(stems)
 }
 
-/// The command line of a figure's program.
-pub fn command(figure: Figure) -> clap::Command {
-    let (number, varies) = match figure {
-        Figure::VaryingDimension => (1, "the dimension m of the points"),
-        Figure::VaryingSize => (2, "the size n of the matrix or tensor"),
-        Figure::VaryingRank => (3, "the approximation rank r"),
-    };
-    let program = figure.program();
+/// The command line of a program.
+pub fn command<S: Study>(study: S) -> clap::Command {
+    let program = study.program();
     let run = format!("cargo run --release --bin {program} --");
-    Options::command()
-        .name(program)
-        .about(format!(
-            "Figure {number}: relative max-norm errors of low-rank approximation against {varies}"
-        ))
-        .after_help(format!(
-            "Examples:\n  {run}                              a first look, in seconds\n  \
-             {run} --preset paper               the committed figure\n  \
-             {run} --preset paper --resume      go on after an interruption\n  \
-             {run} --preset paper --plot-only   draw it again from its CSV\n  \
-             {run} --config my.toml --out my    own sizes (form: experiments/presets/*.toml)"
-        ))
+    let command = Options::<S::Choice>::command().name(program).about(study.about()).after_help(format!(
+        "Examples:\n  {run}                              a first look, in seconds\n  \
+         {run} --preset paper               the committed figure\n  \
+         {run} --preset paper --resume      go on after an interruption\n  \
+         {run} --preset paper --plot-only   draw it again from its CSV\n  \
+         {run} --config my.toml --out my    own sizes (form: experiments/presets/*.toml)"
+    ));
+    if study.timed() {
+        command.mut_arg("threads", |threads| {
+            threads.help(
+                "Threads of each trial, which run one after the other since they are timed; 0 takes every core",
+            )
+        })
+    } else {
+        command
+    }
 }

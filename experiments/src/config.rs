@@ -1,10 +1,9 @@
-//! What a figure measures: the configuration, its presets and its checks.
+//! What a figure of the entrywise searches measures: the configuration and its checks.
 
 use crate::grid::{Axis, Figure, Function, MethodName, Sampling};
+use crate::study::distinct;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::path::Path;
 
 /// The configuration of one figure, read from TOML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,61 +35,8 @@ pub struct Family {
     pub rank: Vec<usize>,
 }
 
-/// The compiled-in configurations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Preset {
-    /// Small sizes: all three figures together within two minutes on two cores.
-    Quick,
-    /// The sizes of the committed figures.
-    Paper,
-}
-
-impl Preset {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Preset::Quick => "quick",
-            Preset::Paper => "paper",
-        }
-    }
-
-    /// The TOML text of a figure's preset.
-    pub fn text(self, figure: Figure) -> &'static str {
-        match (figure, self) {
-            (Figure::VaryingDimension, Preset::Quick) => {
-                include_str!("../presets/varying_dimension_quick.toml")
-            }
-            (Figure::VaryingDimension, Preset::Paper) => {
-                include_str!("../presets/varying_dimension_paper.toml")
-            }
-            (Figure::VaryingSize, Preset::Quick) => include_str!("../presets/varying_size_quick.toml"),
-            (Figure::VaryingSize, Preset::Paper) => include_str!("../presets/varying_size_paper.toml"),
-            (Figure::VaryingRank, Preset::Quick) => include_str!("../presets/varying_rank_quick.toml"),
-            (Figure::VaryingRank, Preset::Paper) => include_str!("../presets/varying_rank_paper.toml"),
-        }
-    }
-}
-
 impl Config {
-    /// A preset's configuration.
-    pub fn preset(figure: Figure, preset: Preset) -> Result<Self> {
-        Self::parse(figure, preset.text(figure)).with_context(|| format!("preset {}", preset.name()))
-    }
-
-    /// Reads and checks a configuration file.
-    pub fn read(figure: Figure, path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(figure, &text).with_context(|| path.display().to_string())
-    }
-
-    /// Parses and checks a configuration; unknown keys are errors.
-    pub fn parse(figure: Figure, text: &str) -> Result<Self> {
-        let config: Config = toml::from_str(text)?;
-        config.check(figure)?;
-        Ok(config)
-    }
-
-    /// Checks every value: called by [`Config::parse`] and after changes by the command line.
+    /// Checks every value, for a figure.
     pub fn check(&self, figure: Figure) -> Result<()> {
         if self.seeds == 0 {
             bail!("`seeds` = 0: at least one repetition is needed");
@@ -148,22 +94,13 @@ impl Family {
     }
 }
 
-fn distinct<T: PartialEq>(name: &str, values: &[T]) -> Result<()> {
-    if values.is_empty() {
-        bail!("`{name}` is empty: give at least one value");
-    }
-    if values.iter().enumerate().any(|(i, v)| values[..i].contains(v)) {
-        bail!("`{name}` names a value twice");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::{Preset, Study};
 
     fn error(text: &str) -> String {
-        format!("{:#}", Config::parse(Figure::VaryingRank, text).unwrap_err())
+        format!("{:#}", Figure::VaryingRank.parse(text).unwrap_err())
     }
 
     const GOOD: &str = "seeds = 2\nmethods = [\"svd\"]\n[matrices]\nfunctions = [\"f1\"]\n\
@@ -173,7 +110,7 @@ mod tests {
     fn presets_are_valid() {
         for figure in Figure::ALL {
             for preset in [Preset::Quick, Preset::Paper] {
-                Config::preset(figure, preset).unwrap();
+                figure.preset(preset).unwrap();
             }
         }
     }
@@ -196,6 +133,6 @@ mod tests {
         assert!(error(&GOOD.replace("n = [16]", "n = [16, 32]")).contains("only `rank` varies"));
         assert!(error(&GOOD.replace("\"f1\"", "\"f3\"")).contains("does not generate matrices"));
         assert!(error(&GOOD.replace("seeds = 2", "seeds = 0")).contains("at least one repetition"));
-        assert!(Config::parse(Figure::VaryingRank, GOOD).is_ok());
+        assert!(Figure::VaryingRank.parse(GOOD).is_ok());
     }
 }

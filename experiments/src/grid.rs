@@ -29,24 +29,6 @@ impl Figure {
     /// All of them.
     pub const ALL: [Figure; 3] = [Figure::VaryingDimension, Figure::VaryingSize, Figure::VaryingRank];
 
-    /// The name of its files, without the extension.
-    pub fn stem(self) -> &'static str {
-        match self {
-            Figure::VaryingDimension => "fig1_varying_dimension",
-            Figure::VaryingSize => "fig2_varying_size",
-            Figure::VaryingRank => "fig3_varying_rank",
-        }
-    }
-
-    /// The program that makes it.
-    pub fn program(self) -> &'static str {
-        match self {
-            Figure::VaryingDimension => "exp_varying_dimension",
-            Figure::VaryingSize => "exp_varying_size",
-            Figure::VaryingRank => "exp_varying_rank",
-        }
-    }
-
     /// What varies.
     pub fn axis(self) -> Axis {
         match self {

@@ -3,10 +3,10 @@
 //! The first line names the configuration; every further line is a row of the table. A line counts
 //! only once its end is written, so a torn last line is a trial that is run again.
 
-use crate::config::Config;
-use crate::grid::{Figure, Trial};
-use crate::table::{self, FAILED, Row, VERSION};
+use crate::study::{Record, Study};
+use crate::table::{self, VERSION};
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -18,13 +18,16 @@ pub struct Journal {
     path: PathBuf,
 }
 
+/// The finished trials of a journal.
+pub type Done<S> = HashMap<<S as Study>::Trial, <S as Study>::Row>;
+
 /// The first line of a journal of this configuration.
-pub fn header(figure: Figure, config: &Config) -> Result<String> {
+pub fn header<S: Study>(study: S, config: &S::Config) -> Result<String> {
     let text = toml::to_string(config)?;
     // FNV-1a
     let hash =
         text.bytes().fold(0xcbf29ce484222325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100000001b3));
-    Ok(format!("# journal of {}, version {VERSION}, configuration {hash:016x}\n", figure.stem()))
+    Ok(format!("# journal of {}, version {VERSION}, configuration {hash:016x}\n", study.stem()))
 }
 
 impl Journal {
@@ -39,14 +42,19 @@ impl Journal {
     /// Opens a journal and reads its finished trials; the torn end, if any, is cut off.
     ///
     /// A journal of another configuration or version is an error. Failed trials count as not done.
-    pub fn resume(path: &Path, header: &str, wanted: &[Trial]) -> Result<(Self, HashMap<Trial, Row>)> {
+    pub fn resume<S: Study>(
+        study: S,
+        path: &Path,
+        header: &str,
+        wanted: &[S::Trial],
+    ) -> Result<(Self, Done<S>)> {
         let context = || format!("cannot resume from {}", path.display());
         let mut file = OpenOptions::new().read(true).write(true).open(path).with_context(context)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(context)?;
         let mut done = HashMap::new();
         let mut kept = 0;
-        let wanted: HashSet<&Trial> = wanted.iter().collect();
+        let wanted: HashSet<&S::Trial> = wanted.iter().collect();
         for line in bytes.split_inclusive(|&b| b == b'\n') {
             if line.last() != Some(&b'\n') {
                 break;
@@ -62,10 +70,11 @@ impl Journal {
                     );
                 }
             } else {
-                let Some((trial, row)) = parse(line).filter(|(trial, _)| wanted.contains(trial)) else {
+                let Some((trial, row)) = parse(study, line).filter(|(trial, _)| wanted.contains(trial))
+                else {
                     break;
                 };
-                if row.status == FAILED {
+                if row.failed() {
                     done.remove(&trial);
                 } else {
                     done.insert(trial, row);
@@ -83,7 +92,7 @@ impl Journal {
     }
 
     /// Adds a finished trial.
-    pub fn push(&mut self, row: &Row) -> Result<()> {
+    pub fn push<R: Serialize>(&mut self, row: &R) -> Result<()> {
         let line = table::to_csv(std::slice::from_ref(row), false)?;
         self.append(&line)
     }
@@ -94,8 +103,8 @@ impl Journal {
     }
 }
 
-fn parse(line: &[u8]) -> Option<(Trial, Row)> {
+fn parse<S: Study>(study: S, line: &[u8]) -> Option<(S::Trial, S::Row)> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line);
-    let row: Row = reader.deserialize().next()?.ok()?;
-    Some((row.trial().ok()?, row))
+    let row: S::Row = reader.deserialize().next()?.ok()?;
+    Some((study.trial(&row).ok()?, row))
 }

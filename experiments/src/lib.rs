@@ -1,26 +1,39 @@
 //! The harness of the experiment programs: a configuration in, a table of trials out, and figures
 //! that are drawn from the table alone.
 //!
-//! - [`config`]: what to measure (TOML, presets); [`grid`]: its trials.
-//! - [`run`]: runs the trials on all cores; [`journal`]: so that a killed run resumes;
-//!   [`progress`]: what the user sees meanwhile; [`table`]: the CSV.
-//! - [`problem`]: the library's algorithms as solvers of trials; [`own`]: on the user's own array.
+//! - [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
+//!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the CSV; [`cli`]: the
+//!   command line.
+//! - [`figure`]: the figures of the entrywise searches, with [`config`] (TOML, presets), [`grid`] (the
+//!   trials) and [`problem`] (the library's algorithms as solvers of trials).
+//! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
+//!   [`families`] and [`cases`], with the clocks of [`measure`].
+//! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
-//! - [`convergence`]: error against time of variants of the searches.
-//! - [`large`]: a matrix too large to be stored.
-//! - [`cli`]: the command line shared by the figure programs.
+//! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
+//!   variants of the searches; [`large`], a matrix too large to be stored.
 
+pub mod cases;
 pub mod cli;
 pub mod config;
 pub mod convergence;
+pub mod families;
+pub mod figure;
 pub mod fit;
 pub mod grid;
 pub mod journal;
 pub mod large;
+pub mod lowrank_gemm;
+pub mod measure;
 pub mod own;
 pub mod plot;
 pub mod problem;
 pub mod progress;
+pub mod rmm;
+pub mod rsvd;
 pub mod run;
 pub mod series;
+pub mod spectra;
+pub mod study;
 pub mod table;
+pub mod weights;

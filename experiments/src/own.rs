@@ -14,7 +14,7 @@ use lowrank::entrywise::{
     AlternatingProjections, Approximation, Method, Parameters, approximate, approximate_tensor,
 };
 use lowrank::io::{read_npy_as, save_low_rank, save_train};
-use lowrank::matrix::mat_of_array;
+use lowrank::matrix::AsMatrix;
 use lowrank::ndarray::{ArrayD, Ix2};
 use lowrank::tensor::train::{Truncation, tt_svd};
 use lowrank::{Report, Scalar};
@@ -160,7 +160,7 @@ fn parameters<X>(options: &Options) -> Parameters<'static, X> {
 }
 
 fn matrix<T: Scalar>(options: &Options, array: ArrayD<T>, factors: &std::path::Path) -> Result<Found> {
-    let f = mat_of_array(array.view().into_dimensionality::<Ix2>()?);
+    let f = array.view().into_dimensionality::<Ix2>()?.as_matrix().to_owned();
     let x = approximate(&f, options.rank, parameters(options))?;
     said(save_low_rank(factors, &x.factors))?;
     let clock = Instant::now();

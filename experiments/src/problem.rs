@@ -1,7 +1,7 @@
 //! The library's algorithms as solvers of trials.
 
+use crate::figure::Outcome;
 use crate::grid::{Function, MethodName, Sampling, Trial};
-use crate::table::Outcome;
 use anyhow::Result;
 use lowrank::entrywise::{
     AlternatingProjections, Approximation, Method, Parameters, Projector, Start, approximate,

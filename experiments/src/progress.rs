@@ -1,7 +1,8 @@
 //! A progress bar with the time left, or a line now and then where there is no terminal.
 
-use crate::grid::{MethodName, Trial};
+use crate::study::Study;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -10,44 +11,44 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// What the user sees while trials run, on stderr.
 ///
 /// The bar advances by estimated cost, not by count; the time left scales the estimates of each
-/// method by what its finished trials really took.
-pub struct Progress {
+/// kind of trial by what its finished trials really took.
+pub struct Progress<S: Study> {
+    study: S,
     bar: Option<ProgressBar>,
-    program: &'static str,
     threads: usize,
     start: Instant,
     last_line: Instant,
     trials: usize,
     done: usize,
-    // Per method: estimated cost done, seconds it took, estimated cost left.
-    methods: [(f64, f64, f64); 3],
+    // Per kind: estimated cost done, seconds it took, estimated cost left.
+    kinds: BTreeMap<usize, (f64, f64, f64)>,
 }
 
-impl Progress {
-    /// Starts the display for these trials on so many threads.
-    pub fn new(program: &'static str, todo: &[Trial], threads: usize) -> Self {
-        let mut methods = [(0.0, 0.0, 0.0); 3];
+impl<S: Study> Progress<S> {
+    /// Starts the display for these trials, so many at a time.
+    pub fn new(study: S, todo: &[S::Trial], threads: usize) -> Self {
+        let mut kinds: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
         for trial in todo {
-            methods[slot(trial.method)].2 += trial.cost();
+            kinds.entry(study.kind(trial)).or_default().2 += study.cost(trial);
         }
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(1000);
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-            bar.set_prefix(program);
+            bar.set_prefix(study.program());
             bar
         });
         let now = Instant::now();
         let trials = todo.len();
-        Progress { bar, program, threads, start: now, last_line: now, trials, done: 0, methods }
+        Progress { study, bar, threads, start: now, last_line: now, trials, done: 0, kinds }
     }
 
     /// A trial has finished.
-    pub fn advance(&mut self, trial: &Trial, seconds: f64) {
-        let method = &mut self.methods[slot(trial.method)];
-        method.0 += trial.cost();
-        method.1 += seconds;
-        method.2 -= trial.cost();
+    pub fn advance(&mut self, trial: &S::Trial, seconds: f64) {
+        let (kind, cost) = (self.kinds.entry(self.study.kind(trial)).or_default(), self.study.cost(trial));
+        kind.0 += cost;
+        kind.1 += seconds;
+        kind.2 -= cost;
         self.done += 1;
         self.tick();
     }
@@ -58,12 +59,12 @@ impl Progress {
             format!("{} of {} trials, about {} left", self.done, self.trials, duration(self.seconds_left()));
         if let Some(bar) = &self.bar {
             let (done, left): (f64, f64) =
-                self.methods.iter().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.2));
+                self.kinds.values().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.2));
             bar.set_position((1000.0 * done / (done + left).max(1e-300)) as u64);
             bar.set_message(message);
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{}: {message}", self.program);
+            eprintln!("{}: {message}", self.study.program());
         }
     }
 
@@ -81,20 +82,16 @@ impl Progress {
             bar.finish_and_clear();
         }
         let took = duration(self.start.elapsed().as_secs_f64());
-        eprintln!("{}: {} trials in {took}", self.program, self.done);
+        eprintln!("{}: {} trials in {took}", self.study.program(), self.done);
     }
 
     fn seconds_left(&self) -> f64 {
-        let (cost, seconds) = self.methods.iter().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.1));
+        let (cost, seconds) = self.kinds.values().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.1));
         let overall = if cost > 0.0 { seconds / cost } else { 1.0 };
         let left: f64 =
-            self.methods.iter().map(|m| m.2.max(0.0) * if m.0 > 0.0 { m.1 / m.0 } else { overall }).sum();
+            self.kinds.values().map(|m| m.2.max(0.0) * if m.0 > 0.0 { m.1 / m.0 } else { overall }).sum();
         left / self.threads.max(1) as f64
     }
-}
-
-fn slot(method: MethodName) -> usize {
-    MethodName::ALL.iter().position(|m| *m == method).unwrap_or(0)
 }
 
 /// Seconds as a short phrase: `4.2 s`, `3 min 20 s`, `1 h 5 min`.

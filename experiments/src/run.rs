@@ -1,10 +1,9 @@
-//! Runs the trials of a figure on several threads, with a journal, and writes the table.
+//! Runs the trials of an experiment, with a journal, and writes the table.
 
-use crate::config::Config;
-use crate::grid::{Figure, Trial, trials};
 use crate::journal::{self, Journal};
 use crate::progress::Progress;
-use crate::table::{self, FAILED, Outcome, Row};
+use crate::study::{Record, Study};
+use crate::table;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fs;
@@ -15,46 +14,52 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 /// Runs one trial.
-pub type Solver<'a> = dyn Fn(&Trial) -> Result<Outcome> + Sync + 'a;
+pub type Solver<'a, S> = dyn Fn(&<S as Study>::Trial) -> Result<<S as Study>::Row> + Sync + 'a;
 
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder of the results.
     pub out: PathBuf,
-    /// Number of trials that run at the same time; 0 takes one a core.
+    /// Number of trials that run at the same time, or threads of each where trials are timed; 0
+    /// takes one a core.
     pub threads: usize,
     /// Whether to go on from the journal of an interrupted run.
     pub resume: bool,
 }
 
-/// The place of a figure's table.
-pub fn csv_path(out: &Path, figure: Figure) -> PathBuf {
-    out.join(format!("{}.csv", figure.stem()))
+/// The place of an experiment's table.
+pub fn csv_path<S: Study>(out: &Path, study: S) -> PathBuf {
+    out.join(format!("{}.csv", study.stem()))
 }
 
-/// The place of a figure's journal.
-pub fn journal_path(out: &Path, figure: Figure) -> PathBuf {
-    out.join(format!("{}.partial.csv", figure.stem()))
+/// The place of an experiment's journal.
+pub fn journal_path<S: Study>(out: &Path, study: S) -> PathBuf {
+    out.join(format!("{}.partial.csv", study.stem()))
 }
 
 /// Runs all trials of the configuration that are not done yet and writes the table, in the order
-/// of [`trials`], whatever order they finished in. Returns its rows.
-pub fn run(figure: Figure, config: &Config, settings: &Settings, solver: &Solver) -> Result<Vec<Row>> {
-    let trials = trials(config);
+/// of [`Study::trials`], whatever order they finished in. Returns its rows.
+pub fn run<S: Study>(
+    study: S,
+    config: &S::Config,
+    settings: &Settings,
+    solver: &Solver<S>,
+) -> Result<Vec<S::Row>> {
+    let trials = study.trials(config);
     fs::create_dir_all(&settings.out)
         .with_context(|| format!("cannot create the folder {}", settings.out.display()))?;
-    let (csv, partial) = (csv_path(&settings.out, figure), journal_path(&settings.out, figure));
+    let (csv, partial) = (csv_path(&settings.out, study), journal_path(&settings.out, study));
     if settings.resume
         && !partial.exists()
-        && let Some(rows) = complete(figure, &csv, &trials)
+        && let Some(rows) = complete(study, &csv, &trials)
     {
         eprintln!("{} is complete: nothing to run", csv.display());
         return Ok(rows);
     }
-    let header = journal::header(figure, config)?;
+    let header = journal::header(study, config)?;
     let (mut journal, mut done) = if partial.exists() && settings.resume {
-        let (journal, done) = Journal::resume(&partial, &header, &trials)?;
+        let (journal, done) = Journal::resume(study, &partial, &header, &trials)?;
         eprintln!("resuming from {}: {} of {} trials are done", partial.display(), done.len(), trials.len());
         (journal, done)
     } else {
@@ -69,56 +74,60 @@ pub fn run(figure: Figure, config: &Config, settings: &Settings, solver: &Solver
         (Journal::create(&partial, &header)?, HashMap::new())
     };
 
-    let mut todo: Vec<Trial> = trials.iter().filter(|t| !done.contains_key(t)).copied().collect();
-    todo.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
-    work(figure, &todo, settings.threads, solver, |trial, row| {
+    let mut todo: Vec<S::Trial> = trials.iter().filter(|t| !done.contains_key(t)).copied().collect();
+    if !study.timed() {
+        todo.sort_by(|a, b| study.cost(b).total_cmp(&study.cost(a)));
+    }
+    work(study, &todo, settings.threads, solver, |trial, row| {
         journal.push(&row)?;
         done.insert(trial, row);
         Ok(())
     })?;
 
-    let rows: Vec<Row> = trials.iter().map(|t| done[t].clone()).collect();
+    let rows: Vec<S::Row> = trials.iter().map(|t| done[t].clone()).collect();
     table::write_atomically(&csv, table::to_csv(&rows, true)?.as_bytes())?;
     // With failed trials the journal stays, so that --resume tries these alone again.
-    if rows.iter().all(|row| row.status != FAILED) {
+    if rows.iter().all(|row| !row.failed()) {
         fs::remove_file(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     }
     Ok(rows)
 }
 
 /// The rows of a finished table of exactly these trials, without failed ones.
-fn complete(figure: Figure, csv: &Path, trials: &[Trial]) -> Option<Vec<Row>> {
-    let rows = table::read(figure, csv).ok()?;
+fn complete<S: Study>(study: S, csv: &Path, trials: &[S::Trial]) -> Option<Vec<S::Row>> {
+    let rows = table::read(study, csv).ok()?;
+    let mut pairs = rows.iter().zip(trials);
     let same = rows.len() == trials.len()
-        && rows.iter().zip(trials).all(|(row, trial)| {
-            row.status != FAILED && row.version == table::VERSION && row.trial().is_ok_and(|t| t == *trial)
-        });
+        && pairs.all(|(row, trial)| row.current() && study.trial(row).is_ok_and(|t| t == *trial));
     same.then_some(rows)
 }
 
 /// Works through the trials in their order; `finished` sees each as it finishes, on this thread.
-fn work(
-    figure: Figure,
-    todo: &[Trial],
+///
+/// Many at a time, each on one thread; timed ones one after the other, each on all threads.
+fn work<S: Study>(
+    study: S,
+    todo: &[S::Trial],
     threads: usize,
-    solver: &Solver,
-    mut finished: impl FnMut(Trial, Row) -> Result<()>,
+    solver: &Solver<S>,
+    mut finished: impl FnMut(S::Trial, S::Row) -> Result<()>,
 ) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if threads == 0 { cores } else { threads }.min(todo.len());
+    let threads = if threads == 0 { cores } else { threads };
+    let (workers, each) = if study.timed() { (1, threads) } else { (threads.min(todo.len()), 1) };
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
-    let mut progress = Progress::new(figure.program(), todo, threads);
+    let mut progress = Progress::new(study, todo, workers);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..workers {
             let (sender, next) = (sender.clone(), &next);
-            // A trial runs on one core: its pool of one thread keeps it from taking over others.
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+            // A trial's own pool keeps it from taking over the cores of others.
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(each).build()?;
             scope.spawn(move || {
                 while let Some(trial) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let clock = std::time::Instant::now();
-                    let outcome = pool.install(|| attempt(solver, trial));
-                    if sender.send((*trial, outcome, clock.elapsed().as_secs_f64())).is_err() {
+                    let row = pool.install(|| attempt(study, solver, trial));
+                    if sender.send((*trial, row, clock.elapsed().as_secs_f64())).is_err() {
                         break;
                     }
                 }
@@ -127,11 +136,10 @@ fn work(
         drop(sender);
         loop {
             match receiver.recv_timeout(Duration::from_millis(500)) {
-                Ok((trial, outcome, seconds)) => {
-                    if outcome.status == FAILED {
+                Ok((trial, row, seconds)) => {
+                    if row.failed() {
                         progress.note(&format!("failed: {trial}"));
                     }
-                    let row = Row::new(figure, &trial, outcome);
                     if let Err(error) = finished(trial, row) {
                         next.store(todo.len(), Ordering::Relaxed);
                         return Err(error);
@@ -147,21 +155,14 @@ fn work(
     })
 }
 
-/// A trial's outcome; an error or a panic becomes a failed row, and the other trials go on.
-fn attempt(solver: &Solver, trial: &Trial) -> Outcome {
-    let failed = || Outcome {
-        error: f64::NAN,
-        lower_bound: 0.0,
-        seconds: 0.0,
-        iterations: 0,
-        status: FAILED.to_string(),
-    };
+/// A trial's row; an error or a panic becomes a failed row, and the other trials go on.
+fn attempt<S: Study>(study: S, solver: &Solver<S>, trial: &S::Trial) -> S::Row {
     match catch_unwind(AssertUnwindSafe(|| solver(trial))) {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(row)) => row,
         Ok(Err(error)) => {
             eprintln!("{trial}: {error:#}");
-            failed()
+            study.failed(trial)
         }
-        Err(_) => failed(),
+        Err(_) => study.failed(trial),
     }
 }

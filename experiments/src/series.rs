@@ -1,7 +1,9 @@
 //! From the rows of a table to curves: medians and ranges over the seeds.
 
+use crate::figure::Row;
 use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
-use crate::table::{FAILED, Row};
+use crate::measure::median;
+use crate::study::Record;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
@@ -47,7 +49,7 @@ type Entry<'a> = (Trial, &'a Row);
 pub fn series(figure: Figure, rows: &[Row]) -> Result<Vec<Series>> {
     let axis = figure.axis();
     let mut panels: Vec<(Function, Sampling, Vec<Entry>)> = Vec::new();
-    for row in rows.iter().filter(|row| row.status != FAILED) {
+    for row in rows.iter().filter(|row| !row.failed()) {
         let entry = (row.trial()?, row);
         match panels.iter_mut().find(|p| p.0 == row.function && p.1 == row.sampling) {
             Some(panel) => panel.2.push(entry),
@@ -68,11 +70,8 @@ pub fn series(figure: Figure, rows: &[Row]) -> Result<Vec<Series>> {
 
 fn methods(axis: Axis, entries: &[Entry]) -> Vec<(MethodName, Vec<Point>)> {
     let curve = |method| {
-        let mut values: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for (trial, row) in entries.iter().filter(|e| e.0.method == method) {
-            values.entry(axis.value(trial)).or_default().push(row.error);
-        }
-        values.into_iter().map(|(x, v)| point(x, v)).collect::<Vec<_>>()
+        let own = entries.iter().filter(|e| e.0.method == method);
+        points(own.map(|(trial, row)| (axis.value(trial) as f64, row.error)))
     };
     let curves = MethodName::ALL.into_iter().map(|m| (m, curve(m)));
     curves.filter(|(_, points)| !points.is_empty()).collect()
@@ -84,27 +83,30 @@ fn lower_bound(axis: Axis, entries: &[Entry]) -> Vec<Point> {
         let bound = best.entry((axis.value(trial), trial.seed)).or_insert(0.0);
         *bound = bound.max(row.lower_bound);
     }
-    let mut values: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for ((x, _), bound) in best {
-        values.entry(x).or_default().push(bound);
-    }
-    values.into_iter().map(|(x, v)| point(x, v)).filter(|p| p.median > 0.0).collect()
+    let points = points(best.into_iter().map(|((x, _), bound)| (x as f64, bound)));
+    points.into_iter().filter(|p| p.median > 0.0).collect()
 }
 
-fn point(x: usize, mut values: Vec<f64>) -> Point {
-    values.sort_by(f64::total_cmp);
-    let k = values.len();
-    let median = (values[(k - 1) / 2] + values[k / 2]) / 2.0;
-    Point { x: x as f64, median, low: values[0], high: values[k - 1] }
+/// Medians and ranges of the values at each x, for increasing x.
+pub fn points(values: impl IntoIterator<Item = (f64, f64)>) -> Vec<Point> {
+    let mut values: Vec<(f64, f64)> = values.into_iter().collect();
+    values.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let point = |same: &[(f64, f64)]| {
+        let median = median(same.iter().map(|p| p.1).collect());
+        Point { x: same[0].0, median, low: same[0].1, high: same[same.len() - 1].1 }
+    };
+    values.chunk_by(|a, b| a.0 == b.0).map(point).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::point;
+    use super::points;
 
     #[test]
     fn medians_of_odd_and_even_counts() {
-        assert_eq!(point(1, vec![3.0, 1.0, 2.0]).median, 2.0);
-        assert_eq!(point(1, vec![4.0, 1.0, 2.0, 3.0]).median, 2.5);
+        assert_eq!(points([(1.0, 3.0), (1.0, 1.0), (1.0, 2.0)])[0].median, 2.0);
+        let two = points([(2.0, 4.0), (1.0, 7.0), (2.0, 1.0), (2.0, 2.0), (2.0, 3.0)]);
+        assert_eq!((two.len(), two[0].median, two[1].x, two[1].median), (2, 7.0, 2.0, 2.5));
+        assert_eq!((two[1].low, two[1].high), (1.0, 4.0));
     }
 }

@@ -1,8 +1,9 @@
-//! The table of a figure: one row a trial, as CSV; and files that are replaced whole or not at all.
+//! The table of an experiment: one row a trial, as CSV; and files that are replaced whole or not at all.
 
-use crate::grid::{Figure, Function, MethodName, Sampling, Trial};
+use crate::study::Study;
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,96 +14,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The status of a trial that gave no answer.
 pub const FAILED: &str = "failed";
 
-/// What a trial gave.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// |F - X|_max / |F|_max.
-    pub error: f64,
-    /// A lower bound of it over all X of the rank; 0 when none is known.
-    pub lower_bound: f64,
-    /// Wall-clock seconds of the method alone.
-    pub seconds: f64,
-    /// Its iterations.
-    pub iterations: usize,
-    /// Why it ended.
-    pub status: String,
-}
-
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The figure's file name.
-    pub figure: String,
-    /// The generating function.
-    pub function: Function,
-    /// How the points are drawn.
-    pub sampling: Sampling,
-    /// Size.
-    pub n: usize,
-    /// Dimension of the points.
-    pub m: usize,
-    /// Rank (TT ranks).
-    pub rank: usize,
-    /// The method's name: `svd`, `tt-svd`, `ap` or `descent`.
-    pub method: String,
-    /// Seed.
-    pub seed: u64,
-    /// Relative max-norm error.
-    pub error: f64,
-    /// Relative lower bound.
-    pub lower_bound: f64,
-    /// Seconds of the method.
-    pub seconds: f64,
-    /// Iterations.
-    pub iterations: usize,
-    /// Why it ended.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Row {
-    /// The row of a finished trial.
-    pub fn new(figure: Figure, trial: &Trial, outcome: Outcome) -> Self {
-        Row {
-            figure: figure.stem().to_string(),
-            function: trial.function,
-            sampling: trial.sampling,
-            n: trial.n,
-            m: trial.m,
-            rank: trial.rank,
-            method: trial.method_name().to_string(),
-            seed: trial.seed,
-            error: outcome.error,
-            lower_bound: outcome.lower_bound,
-            seconds: outcome.seconds,
-            iterations: outcome.iterations,
-            status: outcome.status,
-            version: VERSION.to_string(),
-        }
-    }
-
-    /// The trial it belongs to, if its method is known.
-    pub fn trial(&self) -> Result<Trial> {
-        let tensor = self.function.is_tensor();
-        let Some(method) = MethodName::ALL.into_iter().find(|m| m.name(tensor) == self.method) else {
-            bail!("unknown method `{}`", self.method);
-        };
-        Ok(Trial {
-            function: self.function,
-            sampling: self.sampling,
-            n: self.n,
-            m: self.m,
-            rank: self.rank,
-            method,
-            seed: self.seed,
-        })
-    }
-}
-
 /// The rows as CSV text, with the line of column names if `header`.
-pub fn to_csv(rows: &[Row], header: bool) -> Result<String> {
+pub fn to_csv<R: Serialize>(rows: &[R], header: bool) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
     for row in rows {
         writer.serialize(row)?;
@@ -111,28 +24,19 @@ pub fn to_csv(rows: &[Row], header: bool) -> Result<String> {
 }
 
 /// Reads rows back from CSV text with a line of column names.
-pub fn from_csv(text: &str) -> Result<Vec<Row>> {
+pub fn from_csv<R: DeserializeOwned>(text: &str) -> Result<Vec<R>> {
     csv::Reader::from_reader(text.as_bytes()).deserialize().map(|row| Ok(row?)).collect()
 }
 
-/// Reads a figure's table and checks that it is that figure's.
-pub fn read(figure: Figure, path: &Path) -> Result<Vec<Row>> {
+/// Reads an experiment's table and checks that it is that experiment's.
+pub fn read<S: Study>(study: S, path: &Path) -> Result<Vec<S::Row>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let rows = from_csv(&text).with_context(|| path.display().to_string())?;
+    let rows: Vec<S::Row> = from_csv(&text).with_context(|| path.display().to_string())?;
     if rows.is_empty() {
         bail!("{}: the table has no rows", path.display());
     }
     for (i, row) in rows.iter().enumerate() {
-        let line = i + 2;
-        row.trial().with_context(|| format!("{}, line {line}", path.display()))?;
-        if row.figure != figure.stem() {
-            bail!(
-                "{}, line {line}: a row of {}, but {} was expected",
-                path.display(),
-                row.figure,
-                figure.stem()
-            );
-        }
+        study.trial(row).with_context(|| format!("{}, line {}", path.display(), i + 2))?;
     }
     Ok(rows)
 }

@@ -4,10 +4,11 @@ mod common;
 
 use common::solver;
 use lowrank_experiments::cli;
-use lowrank_experiments::config::{Config, Preset};
+use lowrank_experiments::figure::Row;
 use lowrank_experiments::grid::{Figure, trials};
 use lowrank_experiments::run::csv_path;
-use lowrank_experiments::table::{self, Row};
+use lowrank_experiments::study::{Preset, Study};
+use lowrank_experiments::table;
 use std::fs;
 
 #[test]
@@ -15,9 +16,8 @@ fn every_figure_is_drawn_from_its_csv() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
     for figure in Figure::ALL {
-        let config = Config::preset(figure, Preset::Paper).unwrap();
-        let rows: Vec<Row> =
-            trials(&config).iter().map(|t| Row::new(figure, t, solver(t).unwrap())).collect();
+        let config = figure.preset(Preset::Paper).unwrap();
+        let rows: Vec<Row> = trials(&config).iter().map(|t| solver(figure, t).unwrap()).collect();
         let csv = csv_path(folder, figure);
         table::write_atomically(&csv, table::to_csv(&rows, true).unwrap().as_bytes()).unwrap();
 
@@ -47,10 +47,8 @@ fn every_figure_is_drawn_from_its_csv() {
 fn a_table_of_another_figure_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.csv");
-    let rows: Vec<Row> = trials(&common::small())
-        .iter()
-        .map(|t| Row::new(Figure::VaryingRank, t, solver(t).unwrap()))
-        .collect();
+    let rows: Vec<Row> =
+        trials(&common::small()).iter().map(|t| solver(Figure::VaryingRank, t).unwrap()).collect();
     fs::write(&path, table::to_csv(&rows, true).unwrap()).unwrap();
     assert!(table::read(Figure::VaryingSize, &path).is_err());
     fs::write(&path, "figure,function\nfig1,f1\n").unwrap();

@@ -2,16 +2,21 @@
 
 mod common;
 
-use common::{small, solver};
+use anyhow::Result;
+use common::small;
+use lowrank_experiments::figure::Row;
 use lowrank_experiments::grid::{Figure, Trial, trials};
 use lowrank_experiments::run::{Settings, csv_path, journal_path, run};
-use lowrank_experiments::table::{self, Row};
-use lowrank_experiments::{cli, journal};
+use lowrank_experiments::{cli, journal, table};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const FIGURE: Figure = Figure::VaryingRank;
+
+fn solver(trial: &Trial) -> Result<Row> {
+    common::solver(FIGURE, trial)
+}
 
 fn settings(out: &Path, resume: bool) -> Settings {
     Settings { out: out.to_path_buf(), threads: 2, resume }

@@ -16,6 +16,7 @@
 
 use super::points::stream;
 use super::{check_finite, check_size};
+use crate::matrix::AsMatrix;
 use crate::{Error, LowRank, Result, Scalar, Status, TensorTrain};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -73,10 +74,11 @@ impl<X> Embedding<X> {
 /// [`Error::Parameter`] for a tolerance that is negative or NaN, or row norms that overflow;
 /// [`Error::TooLarge`].
 pub fn random_embedding<T: Scalar>(
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
+    a: impl AsMatrix<T>,
+    b: impl AsMatrix<T>,
     parameters: &EmbeddingParameters,
 ) -> Result<Embedding<LowRank<T>>> {
+    let (a, b) = (a.as_matrix(), b.as_matrix());
     let (rank, m) = (parameters.rank, a.ncols());
     let scale = check(&[a, b], parameters)?;
     check_size::<T>("the factors of the embedding", &[a.nrows().max(b.nrows()).max(m), rank])?;
@@ -94,6 +96,14 @@ pub fn random_embedding<T: Scalar>(
 /// # Errors
 /// Those of [`random_embedding`], and [`Error::Parameter`] for fewer than two factors.
 pub fn tensor_embedding<T: Scalar>(
+    factors: &[impl AsMatrix<T>],
+    parameters: &EmbeddingParameters,
+) -> Result<Embedding<TensorTrain<T>>> {
+    let views: Vec<_> = factors.iter().map(|a| a.as_matrix()).collect();
+    embed_tensor(&views, parameters)
+}
+
+fn embed_tensor<T: Scalar>(
     factors: &[MatRef<'_, T>],
     parameters: &EmbeddingParameters,
 ) -> Result<Embedding<TensorTrain<T>>> {

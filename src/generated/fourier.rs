@@ -13,6 +13,7 @@
 use super::function::Function;
 use super::points::stream;
 use super::{check_finite, check_size};
+use crate::matrix::AsMatrix;
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatRef};
 use rand::RngExt;
@@ -26,11 +27,12 @@ use rand_distr::{Exp1, StandardNormal};
 /// [`Error::TooLarge`].
 pub fn fourier_features<T: Scalar>(
     function: &Function<T>,
-    x: MatRef<'_, T>,
-    y: MatRef<'_, T>,
+    x: impl AsMatrix<T>,
+    y: impl AsMatrix<T>,
     rho: usize,
     seed: u64,
 ) -> Result<LowRank<T>> {
+    let (x, y) = (x.as_matrix(), y.as_matrix());
     let m = x.ncols();
     if y.ncols() != m {
         return Err(Error::Shape {

@@ -2,6 +2,7 @@
 
 use super::function::Function;
 use super::tile::{Panels, Side, Tile, lanes};
+use crate::matrix::AsMatrix;
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use pulp::Arch;
@@ -32,8 +33,8 @@ impl<T: Scalar> GeneratedMatrix<T> {
     /// # Errors
     /// [`Error::NonFinite`] for a coordinate that is NaN or infinite; [`Error::Parameter`] where a
     /// squared norm overflows.
-    pub fn symmetric(function: Function<T>, x: Mat<T>) -> Result<Self> {
-        Self::new(function, x, None)
+    pub fn symmetric(function: Function<T>, x: impl AsMatrix<T>) -> Result<Self> {
+        Self::new(function, x.as_matrix(), None)
     }
 
     /// F(i, j) = f(x_i, y_j) for the rows of `x` (n1, m) and of `y` (n2, m). Either may have no
@@ -41,7 +42,8 @@ impl<T: Scalar> GeneratedMatrix<T> {
     ///
     /// # Errors
     /// As [`GeneratedMatrix::symmetric`], and [`Error::Shape`] where the dimensions m differ.
-    pub fn independent(function: Function<T>, x: Mat<T>, y: Mat<T>) -> Result<Self> {
+    pub fn independent(function: Function<T>, x: impl AsMatrix<T>, y: impl AsMatrix<T>) -> Result<Self> {
+        let (x, y) = (x.as_matrix(), y.as_matrix());
         if x.ncols() != y.ncols() {
             return Err(Error::Shape {
                 argument: "y",
@@ -52,12 +54,12 @@ impl<T: Scalar> GeneratedMatrix<T> {
         Self::new(function, x, Some(y))
     }
 
-    fn new(function: Function<T>, x: Mat<T>, y: Option<Mat<T>>) -> Result<Self> {
-        super::check_finite("x", x.as_ref())?;
+    fn new(function: Function<T>, x: MatRef<'_, T>, y: Option<MatRef<'_, T>>) -> Result<Self> {
+        super::check_finite("x", x)?;
         let x = x.transpose().to_owned(); // (m, n1)
         let y = match y {
             Some(y) => {
-                super::check_finite("y", y.as_ref())?;
+                super::check_finite("y", y)?;
                 Some(y.transpose().to_owned()) // (m, n2)
             }
             None => None,

@@ -13,6 +13,7 @@
 
 use super::function::Function;
 use super::tile::{Side, Tile, lanes};
+use crate::matrix::AsMatrix;
 use crate::{Entries, Error, Result, Scalar, TensorEntries};
 use faer::{Mat, MatRef};
 use ndarray::{ArrayD, IxDyn};
@@ -37,7 +38,12 @@ impl<T: Scalar> GeneratedTensor<T> {
     /// [`Error::Parameter`] for a function of anything else than the product, or fewer than two
     /// modes; [`Error::Shape`] where the dimensions m differ; [`Error::NonFinite`] for a coordinate
     /// that is NaN or infinite (index: mode, point, coordinate).
-    pub fn new(function: Function<T>, points: &[MatRef<'_, T>]) -> Result<Self> {
+    pub fn new(function: Function<T>, points: &[impl AsMatrix<T>]) -> Result<Self> {
+        let views: Vec<_> = points.iter().map(|x| x.as_matrix()).collect();
+        Self::of_views(function, &views)
+    }
+
+    fn of_views(function: Function<T>, points: &[MatRef<'_, T>]) -> Result<Self> {
         if function.of_distance() || matches!(function, Function::Pair(_)) {
             return Err(Error::Parameter {
                 name: "function",

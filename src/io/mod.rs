@@ -1,9 +1,12 @@
-//! Arrays and decompositions in files: NumPy's `.npy` and `.npz`, written atomically, read safely.
+//! Arrays and decompositions in files: NumPy's `.npy` and `.npz`, `.safetensors`; written
+//! atomically, read safely.
 //!
 //! | what | where |
 //! | --- | --- |
 //! | one array | [`read_npy`], [`read_npy_as`], [`write_npy`] |
+//! | a matrix too large for the memory, read in place | [`MappedNpy`] |
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
+//! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
 //! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
 //! | a tensor train | [`save_train`], [`load_train`] |
 //! | any file, whole or not at all | [`atomic_write`] |
@@ -13,12 +16,21 @@
 
 mod atomic;
 mod decomposition;
+mod json;
+mod mapped;
 mod npy;
 mod npy_header;
 mod npz;
+mod numbers;
+mod parser;
+mod safetensors;
+mod safetensors_header;
 mod source;
 
 pub use atomic::atomic_write;
 pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
+pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};
+pub use safetensors::{Safetensors, write_safetensors};
+pub use safetensors_header::TensorInfo;

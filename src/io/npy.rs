@@ -5,7 +5,8 @@
 //! the file says `fortran_order`.
 
 use super::atomic::atomic_write;
-use super::npy_header::{Dtype, Header, Kind};
+use super::npy_header::Header;
+use super::numbers::{Dtype, Kind, read_numbers, write_numbers};
 use super::source::{Source, open};
 use crate::{Result, Scalar};
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
@@ -95,83 +96,18 @@ pub(super) fn read_array_as<T: Scalar>(source: &mut Source<'_>) -> Result<ArrayD
 }
 
 fn read_data<T: Scalar>(source: &mut Source<'_>, header: Header) -> Result<ArrayD<T>> {
-    let Dtype { size, .. } = header.dtype;
-    let bytes = header.length().and_then(|length| length.checked_mul(size as u64));
-    if bytes != Some(source.remaining) {
-        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
-        let reason = format!(
-            "shape {:?} of {size}-byte numbers needs {bytes} bytes of data, but {} are there",
-            header.shape, source.remaining
-        );
-        return Err(source.error(reason));
-    }
-    let length = source.remaining as usize / size;
-    let mut data: Vec<T> = Vec::new();
-    data.try_reserve_exact(length).map_err(|_| source.error("the array does not fit in memory"))?;
-    let mut buffer = vec![0; (1 << 16).min(source.remaining as usize)];
-    while source.remaining > 0 {
-        let part = buffer.len().min(source.remaining as usize);
-        source.read(&mut buffer[..part])?;
-        decode(&buffer[..part], header.dtype, &mut data);
-    }
+    header.check_length(source)?;
+    let length = source.remaining as usize / header.dtype.size;
+    let data = read_numbers(source, header.dtype, length)?;
     let shape = IxDyn(&header.shape).set_f(header.fortran_order);
     ArrayD::from_shape_vec(shape, data)
         .map_err(|error| source.error(format!("shape {:?}: {error}", header.shape)))
 }
 
-/// Appends the numbers in `bytes`, a whole number of them.
-fn decode<T: Scalar>(bytes: &[u8], dtype: Dtype, out: &mut Vec<T>) {
-    let Dtype { kind, size, big_endian } = dtype;
-    if (kind, size, big_endian) == (Kind::Float, 8, false) {
-        return out.extend(bytes.as_chunks().0.iter().map(|&b| T::of(f64::from_le_bytes(b))));
-    }
-    if (kind, size, big_endian) == (Kind::Float, 4, false) {
-        return out.extend(bytes.as_chunks().0.iter().map(|&b| T::of(f32::from_le_bytes(b).into())));
-    }
-    out.extend(bytes.chunks_exact(size).map(|chunk| {
-        let append = |bits: u64, &byte: &u8| bits << 8 | u64::from(byte);
-        let bits = match big_endian {
-            true => chunk.iter().fold(0, append),
-            false => chunk.iter().rev().fold(0, append),
-        };
-        let unused = 64 - 8 * size as u32;
-        T::of(match (kind, size) {
-            (Kind::Float, 2) => half(bits as u16),
-            (Kind::Float, 4) => f32::from_bits(bits as u32).into(),
-            (Kind::Float, _) => f64::from_bits(bits),
-            (Kind::Signed, _) => ((bits << unused) as i64 >> unused) as f64,
-            (Kind::Unsigned, _) => bits as f64,
-        })
-    }));
-}
-
-/// The number of IEEE 754 half precision with these bits.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
-    }
-}
-
 /// Writes header and data.
 pub(super) fn write_array<T: Scalar>(writer: &mut dyn Write, a: &ArrayViewD<'_, T>) -> io::Result<()> {
     writer.write_all(&header_bytes::<T>(a.shape()))?;
-    let mut buffer = Vec::with_capacity(1 << 16);
-    for &x in a.iter() {
-        match size_of::<T>() {
-            4 => buffer.extend_from_slice(&(x.as_f64() as f32).to_le_bytes()),
-            _ => buffer.extend_from_slice(&x.as_f64().to_le_bytes()),
-        }
-        if buffer.len() >= 1 << 16 {
-            writer.write_all(&buffer)?;
-            buffer.clear();
-        }
-    }
-    writer.write_all(&buffer)
+    write_numbers(writer, a)
 }
 
 /// The bytes before the data: their number is a multiple of 64.

@@ -1,5 +1,7 @@
 //! The header of an npy file: a Python dictionary of `descr`, `fortran_order` and `shape`.
 
+use super::numbers::{Dtype, Kind, entries};
+use super::parser::{Bad, Parsed, Parser};
 use super::source::Source;
 use crate::Result;
 
@@ -9,22 +11,6 @@ pub(super) struct Header {
     pub dtype: Dtype,
     pub fortran_order: bool,
     pub shape: Vec<usize>,
-}
-
-/// How a number is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dtype {
-    pub kind: Kind,
-    /// Bytes of one number: 1, 2, 4 or 8.
-    pub size: usize,
-    pub big_endian: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Float,
-    Signed,
-    Unsigned,
 }
 
 /// Longest header read; NumPy itself stops at 10,000 bytes.
@@ -60,54 +46,21 @@ impl Header {
             .map_err(|Bad { at, reason }| source.error_at(start + at as u64, reason))
     }
 
-    /// The number of entries, if its bytes can be counted.
-    pub fn length(&self) -> Option<u64> {
-        if self.shape.contains(&0) {
-            return Some(0);
+    /// Checks that exactly the numbers promised are left in `source`.
+    pub fn check_length(&self, source: &Source<'_>) -> Result<()> {
+        let (shape, size) = (&self.shape, self.dtype.size);
+        let bytes = entries(shape).and_then(|length| length.checked_mul(size as u64));
+        if bytes == Some(source.remaining) {
+            return Ok(());
         }
-        self.shape.iter().try_fold(1u64, |length, &n| length.checked_mul(n as u64))
+        let bytes = bytes.map_or("more than 2^64".into(), |bytes| bytes.to_string());
+        let there = source.remaining;
+        let needs = format!("shape {shape:?} of {size}-byte numbers needs {bytes} bytes of data");
+        Err(source.error(format!("{needs}, but {there} are there")))
     }
-}
-
-struct Bad {
-    at: usize,
-    reason: String,
-}
-
-type Parsed<X> = std::result::Result<X, Bad>;
-
-struct Parser<'a> {
-    text: &'a [u8],
-    at: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn bad<X>(&self, reason: impl Into<String>) -> Parsed<X> {
-        Err(Bad { at: self.at, reason: reason.into() })
-    }
-
-    /// The next byte that is no space, without taking it.
-    fn peek(&mut self) -> Option<u8> {
-        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at += 1;
-        }
-        self.text.get(self.at).copied()
-    }
-
-    fn accept(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, byte: u8) -> Parsed<()> {
-        if self.accept(byte) {
-            Ok(())
-        } else {
-            self.bad(format!("`{}` is missing in the header", byte as char))
-        }
-    }
-
     fn dictionary(mut self) -> Parsed<Header> {
         let (mut dtype, mut fortran_order, mut shape) = (None, None, None);
         self.expect(b'{')?;
@@ -201,6 +154,8 @@ impl<'a> Parser<'a> {
                 return self.bad(format!("the shape has more than {MOST_MODES} modes"));
             }
             shape.push(self.size()?);
+            // Python 2 marked long integers.
+            self.at += usize::from(self.text.get(self.at) == Some(&b'L'));
             let comma = self.accept(b',');
             // (5) is a number and not a shape.
             if !comma && (shape.len() == 1 || self.peek() != Some(b')')) {
@@ -208,22 +163,5 @@ impl<'a> Parser<'a> {
             }
         }
         Ok(shape)
-    }
-
-    fn size(&mut self) -> Parsed<usize> {
-        if self.peek() == Some(b'-') {
-            return self.bad("the shape has a negative size");
-        }
-        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let text = str::from_utf8(&self.text[self.at..self.at + digits]).unwrap_or("");
-        let Ok(size) = text.parse::<usize>() else {
-            return self.bad("the shape has something else than a size that fits the machine");
-        };
-        self.at += digits;
-        // Python 2 marked long integers.
-        if self.text.get(self.at) == Some(&b'L') {
-            self.at += 1;
-        }
-        Ok(size)
     }
 }

@@ -153,9 +153,9 @@ fn read_members<X>(
         if size > source.remaining {
             return Err(bad("is larger than the file: truncated"));
         }
-        (source.remaining, source.crc) = (size, Crc::new());
+        (source.remaining, source.crc) = (size, Some(Crc::new()));
         let array = read(&mut source)?;
-        if source.crc.value() != crc {
+        if source.crc.map(Crc::value) != Some(crc) {
             return Err(bad("the checksum is wrong: damaged"));
         }
         free = source.offset;

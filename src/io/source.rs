@@ -13,15 +13,15 @@ pub(super) struct Source<'a> {
     pub offset: u64,
     /// Bytes left.
     pub remaining: u64,
-    /// CRC-32 of the bytes read so far.
-    pub crc: Crc,
+    /// CRC-32 of the bytes read so far, where it is wanted.
+    pub crc: Option<Crc>,
 }
 
 impl<'a> Source<'a> {
     /// The stretch of `length` bytes from `offset`, which must lie inside the file.
     pub fn new(file: &'a mut File, path: &'a Path, offset: u64, length: u64) -> Result<Self> {
         file.seek(SeekFrom::Start(offset)).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        Ok(Self { file, path, offset, remaining: length, crc: Crc::new() })
+        Ok(Self { file, path, offset, remaining: length, crc: None })
     }
 
     /// Fills `buffer`; an error where the stretch ends before.
@@ -35,7 +35,9 @@ impl<'a> Source<'a> {
             io::ErrorKind::UnexpectedEof => self.error("the file ends too early: truncated"),
             _ => Error::Io { path: self.path.to_owned(), source },
         })?;
-        self.crc.update(buffer);
+        if let Some(crc) = &mut self.crc {
+            crc.update(buffer);
+        }
         self.offset += buffer.len() as u64;
         self.remaining -= buffer.len() as u64;
         Ok(())

@@ -21,6 +21,10 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Each of them once.
+    pub const ALL: [Self; 6] =
+        [Self::Identity, Self::Relu, Self::Tanh, Self::Sigmoid, Self::Silu, Self::Gelu];
+
     /// The function of one number.
     pub fn apply<T: Scalar>(self, x: T) -> T {
         let x = x.as_f64();
@@ -59,19 +63,10 @@ impl Activation {
 mod tests {
     use super::*;
 
-    const ALL: [Activation; 6] = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::Tanh,
-        Activation::Sigmoid,
-        Activation::Silu,
-        Activation::Gelu,
-    ];
-
     /// The largest slope of a fine grid is under the constant, and close to it.
     #[test]
     fn lipschitz_constants_are_the_largest_slopes() {
-        for f in ALL {
+        for f in Activation::ALL {
             let h = 1e-4f64;
             let slope = |k: i32| {
                 let x = k as f64 * h;
@@ -87,7 +82,7 @@ mod tests {
 
     #[test]
     fn far_arguments_give_no_nan() {
-        for f in ALL {
+        for f in Activation::ALL {
             for x in [-1e300f64, -1e4, 1e4, 1e300] {
                 assert!(f.apply(x).is_finite(), "{f:?} {x}");
             }

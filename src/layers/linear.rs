@@ -15,7 +15,7 @@
 //!
 //! **Deviations.** None.
 
-use crate::matrix::{check_finite, check_finite_slice, frobenius, spectral};
+use crate::matrix::{AsMatrix, check_finite, check_finite_slice, frobenius, spectral};
 use crate::svd::{Rank, qr, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatRef};
@@ -116,7 +116,11 @@ impl<T: Scalar> Linear<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] when x has not n rows, or the bias not m numbers; [`Error::NonFinite`].
-    pub fn forward(&self, x: MatRef<'_, T>) -> Result<Mat<T>> {
+    pub fn forward(&self, x: impl AsMatrix<T>) -> Result<Mat<T>> {
+        self.output(x.as_matrix())
+    }
+
+    fn output(&self, x: MatRef<'_, T>) -> Result<Mat<T>> {
         let (m, n) = self.weight.shape();
         if x.nrows() != n {
             let expected = format!("the layer takes {n} inputs: {n} rows are needed, a sample a column");
@@ -168,7 +172,11 @@ pub struct Factorized<T: Scalar> {
 /// assert!((layer.compression - 64.0 * 32.0 / (4.0 * 96.0)).abs() < 1e-14);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn factorize<T: Scalar>(w: MatRef<'_, T>, bias: Option<&[T]>, rank: Rank) -> Result<Factorized<T>> {
+pub fn factorize<T: Scalar>(w: impl AsMatrix<T>, bias: Option<&[T]>, rank: Rank) -> Result<Factorized<T>> {
+    factors(w.as_matrix(), bias, rank)
+}
+
+fn factors<T: Scalar>(w: MatRef<'_, T>, bias: Option<&[T]>, rank: Rank) -> Result<Factorized<T>> {
     check_finite("w", w)?;
     let (m, n) = w.shape();
     let factors = truncated(w, rank)?.into_low_rank();

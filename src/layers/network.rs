@@ -19,7 +19,7 @@
 //! the layers before the error; the size of the input of each layer is measured here instead.
 
 use super::{Activation, Linear, Weight, factorize};
-use crate::matrix::{slice_norm, spectral};
+use crate::matrix::{AsMatrix, slice_norm, spectral};
 use crate::svd::Rank;
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
@@ -75,7 +75,7 @@ impl<T: Scalar> Network<T> {
     /// # Errors
     /// Those of [`Linear::forward`]; [`Error::NonFinite`] (argument `x`) also when an activation
     /// overflows.
-    pub fn forward(&self, x: MatRef<'_, T>) -> Result<Mat<T>> {
+    pub fn forward(&self, x: impl AsMatrix<T>) -> Result<Mat<T>> {
         let mut h = self.layers[0].forward(x)?;
         for layer in &self.layers[1..] {
             self.activate(&mut h);
@@ -125,7 +125,11 @@ impl<T: Scalar> Network<T> {
     /// assert!(small.parameters() < network.parameters() / 2);
     /// # lowrank::Result::Ok(())
     /// ```
-    pub fn moved(&self, other: &Self, x: MatRef<'_, T>) -> Result<Moved> {
+    pub fn moved(&self, other: &Self, x: impl AsMatrix<T>) -> Result<Moved> {
+        self.moved_for(other, x.as_matrix())
+    }
+
+    fn moved_for(&self, other: &Self, x: MatRef<'_, T>) -> Result<Moved> {
         let shapes = |network: &Self| -> Vec<_> { network.layers.iter().map(|l| l.weight.shape()).collect() };
         if shapes(self) != shapes(other) || self.activation != other.activation {
             let expected = "layers of the same shapes and the same activation are needed".into();

@@ -19,7 +19,9 @@
 //! **Deviations.** Directions in which X has less than max(n, N) eps of its largest singular value
 //! are left out: V is zero there.
 
-use crate::matrix::{check_finite, exponent, frobenius, max_norm, scale_in_place, scaled};
+use crate::matrix::{
+    AsMatrix, Moderate, check_finite, exponent, frobenius, max_norm, scale_in_place, scaled,
+};
 use crate::svd::{dense, orthonormal_basis, qr};
 use crate::{Error, LowRank, Progress, Report, Result, Scalar, Status};
 use faer::{Mat, MatRef};
@@ -77,15 +79,14 @@ struct Data<'a, T: Scalar> {
 
 impl<'a, T: Scalar> Data<'a, T> {
     fn new(given_x: MatRef<'a, T>, given_y: MatRef<'a, T>) -> Result<Self> {
-        check_finite("x", given_x)?;
-        check_finite("y", given_y)?;
+        let (x, y) = (Moderate::within(0, "x", given_x)?, Moderate::within(0, "y", given_y)?);
         if given_x.ncols() != given_y.ncols() {
             let expected = format!("`x` has {} samples (columns)", given_x.ncols());
             let found = vec![given_y.nrows(), given_y.ncols()];
             return Err(Error::Shape { argument: "y", expected, found });
         }
-        let (ex, ey) = (exponent(T::of(max_norm(given_x))), exponent(T::of(max_norm(given_y))));
-        let (x, y) = (scaled(given_x, -ex), scaled(given_y, -ey));
+        let (ex, ey) = (x.exponent, y.exponent);
+        let (x, y) = (x.into_owned(), y.into_owned());
         let triangle = qr(x.transpose())?; // q (N, k), r (k, n)
         let svd = dense(triangle.r.transpose())?; // L (n, k), S, N (k, k)
         let small = x.nrows().max(x.ncols()) as f64 * T::EPS * svd.s.first().map_or(0.0, |s| s.as_f64());
@@ -154,6 +155,15 @@ struct Run {
 /// ```
 pub fn refit<T: Scalar>(
     start: &LowRank<T>,
+    x: impl AsMatrix<T>,
+    y: impl AsMatrix<T>,
+    parameters: &Refit,
+) -> Result<Refitted<T>> {
+    improve(start, x.as_matrix(), y.as_matrix(), parameters)
+}
+
+fn improve<T: Scalar>(
+    start: &LowRank<T>,
     x: MatRef<'_, T>,
     y: MatRef<'_, T>,
     parameters: &Refit,
@@ -215,10 +225,14 @@ pub fn refit<T: Scalar>(
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn reduced_rank_regression<T: Scalar>(
-    x: MatRef<'_, T>,
-    y: MatRef<'_, T>,
+    x: impl AsMatrix<T>,
+    y: impl AsMatrix<T>,
     rank: usize,
 ) -> Result<Refitted<T>> {
+    minimum(x.as_matrix(), y.as_matrix(), rank)
+}
+
+fn minimum<T: Scalar>(x: MatRef<'_, T>, y: MatRef<'_, T>, rank: usize) -> Result<Refitted<T>> {
     let clock = Instant::now();
     let largest = x.nrows().min(y.nrows());
     if rank > largest {

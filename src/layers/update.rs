@@ -13,7 +13,7 @@
 //!
 //! **Deviations.** s_{r+1} bounds the spectral norm, not the Frobenius norm as is sometimes written.
 
-use crate::matrix::{check_finite, frobenius};
+use crate::matrix::{AsMatrix, check_finite, frobenius};
 use crate::svd::{Rank, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatRef};
@@ -42,7 +42,8 @@ impl<T: Scalar> Update<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] for a weight of another shape.
-    pub fn merge(&self, w: MatRef<'_, T>) -> Result<Mat<T>> {
+    pub fn merge(&self, w: impl AsMatrix<T>) -> Result<Mat<T>> {
+        let w = w.as_matrix();
         same_shape("w", w, self.factors.shape())?;
         Ok(w + self.factors.to_dense())
     }
@@ -71,7 +72,12 @@ fn same_shape<T: Scalar>(argument: &'static str, w: MatRef<'_, T>, shape: (usize
 /// assert!((update.merge(w.as_ref())?[(0, 0)] - 5.0).abs() < 1e-14);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn optimal_update<T: Scalar>(w: MatRef<'_, T>, target: MatRef<'_, T>, rank: Rank) -> Result<Update<T>> {
+pub fn optimal_update<T: Scalar>(
+    w: impl AsMatrix<T>,
+    target: impl AsMatrix<T>,
+    rank: Rank,
+) -> Result<Update<T>> {
+    let (w, target) = (w.as_matrix(), target.as_matrix());
     same_shape("target", target, w.shape())?;
     check_finite("w", w)?;
     check_finite("target", target)?;

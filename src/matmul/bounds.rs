@@ -24,12 +24,11 @@
 //! **Deviations.** None.
 
 use super::Sampling;
-use super::dense::{product_into, zeros};
+use super::dense::zeros;
 use super::design::Design;
 use super::sampled::Terms;
-use crate::matrix::{frobenius, slice_norm};
+use crate::matrix::{AsMatrix, frobenius, product_into, slice_norm};
 use crate::{Result, Scalar};
-use faer::MatRef;
 
 /// The root of the expected squared error of a sampled product, or an upper bound of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,10 +61,11 @@ pub struct ErrorBound {
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn expected_error<T: Scalar>(
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
+    a: impl AsMatrix<T>,
+    b: impl AsMatrix<T>,
     sampling: &Sampling<'_>,
 ) -> Result<ErrorBound> {
+    let (a, b) = (a.as_matrix(), b.as_matrix());
     let terms = Terms::new(a, b)?;
     let design = Design::new(terms.a.matrix(), terms.b.matrix(), &terms.norms(), sampling)?;
     let mut product = zeros(a.nrows(), b.ncols())?;

@@ -18,9 +18,9 @@
 //!
 //! **Deviations.** None.
 
-use super::dense::{Moderate, check_out, check_overflow, moderate_product, product_into, zeros};
+use super::dense::{check_out, check_overflow, moderate_product, zeros};
 use super::{Bracket, Order, factored_order, order};
-use crate::matrix::{exponent, max_norm};
+use crate::matrix::{Moderate, exponent, max_norm, product_into, scale_view};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -178,8 +178,8 @@ impl<'a, T: Scalar> Chain<'a, T> {
             // Both factors get the same size, so that neither overflows where the product fits.
             let lean = exponent(max_norm(u.as_ref())) - exponent(max_norm(v.as_ref()));
             let first = (e - lean).div_euclid(2);
-            super::dense::scale_view(u.as_mut(), first);
-            super::dense::scale_view(v.as_mut(), e - first);
+            scale_view(u.as_mut(), first);
+            scale_view(v.as_mut(), e - first);
             check_overflow(u.as_ref())?;
             check_overflow(v.as_ref())?;
         }
@@ -191,7 +191,7 @@ impl<'a, T: Scalar> Chain<'a, T> {
             Bracket::Matrix(_) => {
                 let only = self.evaluate(&order.bracket)?;
                 out.copy_from(only.matrix());
-                super::dense::scale_view(out.as_mut(), only.exponent);
+                scale_view(out.as_mut(), only.exponent);
                 Ok(())
             }
             Bracket::Product(left, right) => {

@@ -17,6 +17,7 @@
 //! **Deviations.** The approximation is a randomized SVD instead of the sketched QR of Drineas,
 //! Magdon-Ismail, Mahoney, Woodruff (2012), which needs very tall matrices.
 
+use crate::matrix::AsMatrix;
 use crate::svd::{Randomized, dense, randomized};
 use crate::{Error, Result, Scalar};
 use faer::MatRef;
@@ -65,7 +66,11 @@ impl Default for Leverage {
 /// }
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn leverage_scores<T: Scalar>(a: MatRef<'_, T>, leverage: &Leverage, seed: u64) -> Result<Vec<f64>> {
+pub fn leverage_scores<T: Scalar>(a: impl AsMatrix<T>, leverage: &Leverage, seed: u64) -> Result<Vec<f64>> {
+    scores(a.as_matrix(), leverage, seed)
+}
+
+fn scores<T: Scalar>(a: MatRef<'_, T>, leverage: &Leverage, seed: u64) -> Result<Vec<f64>> {
     let (m, n) = a.shape();
     let largest = m.min(n);
     if largest == 0 {

@@ -21,9 +21,10 @@
 //!
 //! **Deviations.** Sampling without replacement is not in the source.
 
-use super::dense::{Moderate, moderate_product, same_inner, zeros};
+use super::dense::{moderate_product, same_inner, zeros};
 use super::design::Design;
 use super::{ErrorBound, Sampling};
+use crate::matrix::{AsMatrix, Moderate};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -59,7 +60,15 @@ pub struct Sampled<T: Scalar> {
 /// assert!(error <= 3.0 * c.bound.absolute);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn sampled<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, sampling: &Sampling<'_>) -> Result<Sampled<T>> {
+pub fn sampled<T: Scalar>(
+    a: impl AsMatrix<T>,
+    b: impl AsMatrix<T>,
+    sampling: &Sampling<'_>,
+) -> Result<Sampled<T>> {
+    estimate(a.as_matrix(), b.as_matrix(), sampling)
+}
+
+fn estimate<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, sampling: &Sampling<'_>) -> Result<Sampled<T>> {
     let terms = Terms::new(a, b)?;
     let mut product = zeros(a.nrows(), b.ncols())?;
     let (left, right) = (terms.a.matrix(), terms.b.matrix());

@@ -21,10 +21,10 @@
 //! randomized SVD is reached by doubling the rank until the measured error fits.
 
 use super::chain::{Operand, chain_into, multiply};
-use super::dense::{Moderate, check_out, dense_into, product_into, same_inner, scale_view, zeros};
+use super::dense::{check_out, dense_into, same_inner, zeros};
 use super::{Choice, Machine, Output, Plan};
-use crate::matrix::{frobenius, slice_norm};
-use crate::svd::{Randomized, Rank, Svd, randomized, truncated};
+use crate::matrix::{AsMatrix, Moderate, frobenius, product_into, scale_view, slice_norm};
+use crate::svd::{Randomized, Rank, Svd, randomized, smallest_rank, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -96,7 +96,11 @@ impl<T: Scalar> Factored<T> {
 /// assert!(f.relative_error() <= 1e-3 && f.factors.rank() < 8);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn factorize<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Result<Factored<T>> {
+pub fn factorize<T: Scalar>(a: impl AsMatrix<T>, parameters: &Factorization) -> Result<Factored<T>> {
+    factorize_view(a.as_matrix(), parameters)
+}
+
+fn factorize_view<T: Scalar>(a: MatRef<'_, T>, parameters: &Factorization) -> Result<Factored<T>> {
     crate::matrix::check_finite("a", a)?;
     let norm = frobenius(a);
     let svd = match parameters.method {
@@ -145,12 +149,7 @@ fn wished<T: Scalar>(a: MatRef<'_, T>, norm: f64, rank: Rank, with: &Randomized<
         let error = svd.error(a)?;
         if error <= limit {
             // |A - A_k|^2 = |A - A_r|^2 + s_{k+1}^2 + ... + s_r^2, since A_r is a projection of A.
-            let mut tail = error;
-            let mut keep = svd.rank();
-            while keep > 0 && slice_norm(&[tail, svd.s[keep - 1].as_f64()]) <= limit {
-                tail = slice_norm(&[tail, svd.s[keep - 1].as_f64()]);
-                keep -= 1;
-            }
+            let (keep, _) = smallest_rank(&svd.s, error, limit);
             return Ok(svd.truncate(keep));
         }
         guess *= 2;
@@ -218,10 +217,11 @@ fn bound<T: Scalar>(a: &Factored<T>, b: &Factored<T>) -> f64 {
 /// ```
 pub fn automatic_into<T: Scalar>(
     out: MatMut<'_, T>,
-    a: (MatRef<'_, T>, &Factored<T>),
-    b: (MatRef<'_, T>, &Factored<T>),
+    a: (impl AsMatrix<T>, &Factored<T>),
+    b: (impl AsMatrix<T>, &Factored<T>),
     machine: &Machine,
 ) -> Result<(Choice, f64)> {
+    let (a, b) = ((a.0.as_matrix(), a.1), (b.0.as_matrix(), b.1));
     same_inner(a.0, b.0)?;
     for (argument, (stored, f)) in [("a", a), ("b", b)] {
         if stored.shape() != f.factors.shape() {
@@ -259,7 +259,11 @@ pub struct Measured {
 ///
 /// # Errors
 /// [`Error::Shape`] when shapes do not fit, [`Error::NonFinite`] for NaN and infinities.
-pub fn measure<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: &LowRank<T>) -> Result<Measured> {
+pub fn measure<T: Scalar>(a: impl AsMatrix<T>, b: impl AsMatrix<T>, c: &LowRank<T>) -> Result<Measured> {
+    measure_views(a.as_matrix(), b.as_matrix(), c)
+}
+
+fn measure_views<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, c: &LowRank<T>) -> Result<Measured> {
     const STRIP: usize = 256;
     same_inner(a, b)?;
     let (m, p) = (a.nrows(), b.ncols());

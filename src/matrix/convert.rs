@@ -1,15 +1,16 @@
-//! Views of one library's matrix as another's, without a copy: faer, ndarray and nalgebra.
+//! Views of faer's matrices as ndarray's and nalgebra's, without a copy; [`AsMatrix`] is the way in.
 //!
-//! All three describe a matrix by a pointer, two sizes and two strides, so a view costs nothing.
 //! Negative strides (a reversed axis) pass between faer and ndarray; nalgebra has none, so there
 //! the answer is an `Option`. The owned conversions copy once, O(m n).
 
+use super::AsMatrix;
 use crate::Scalar;
-use faer::{Mat, MatRef};
-use nalgebra::{DMatrix, DMatrixView, Dim, Dyn, ViewStorage};
+use faer::MatRef;
+use nalgebra::{DMatrix, DMatrixView, Dyn, ViewStorage};
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
 
-/// The same matrix (m, n) as a faer view, whatever its strides.
+/// The same matrix (m, n) as a faer view that lives as long as the entries, not only as long as
+/// `a`; else [`AsMatrix::as_matrix`] does the same.
 ///
 /// ```
 /// use lowrank::{matrix::view_of_array, ndarray::array};
@@ -59,14 +60,6 @@ pub fn array_view<'a, T: Scalar>(a: MatRef<'a, T>) -> ArrayView2<'a, T> {
     view
 }
 
-/// The same matrix (m, n) as a faer view.
-#[allow(unsafe_code)]
-pub fn view_of_nalgebra<'a, T: Scalar, RS: Dim, CS: Dim>(a: DMatrixView<'a, T, RS, CS>) -> MatRef<'a, T> {
-    let ((m, n), (down, right)) = (a.shape(), a.strides());
-    // SAFETY: pointer, sizes and strides are those of a valid shared borrow of lifetime 'a.
-    unsafe { MatRef::from_raw_parts(a.as_ptr(), m, n, down as isize, right as isize) }
-}
-
 /// The same matrix (m, n) as an nalgebra view; `None` where a stride is negative.
 #[allow(unsafe_code)]
 pub fn nalgebra_view<'a, T: Scalar>(a: MatRef<'a, T>) -> Option<DMatrixView<'a, T, Dyn, Dyn>> {
@@ -79,23 +72,15 @@ pub fn nalgebra_view<'a, T: Scalar>(a: MatRef<'a, T>) -> Option<DMatrixView<'a, 
     Some(DMatrixView::from_data(storage))
 }
 
-/// A faer matrix with the entries of an ndarray matrix.
-pub fn mat_of_array<T: Scalar>(a: ArrayView2<'_, T>) -> Mat<T> {
-    view_of_array(a).to_owned()
-}
-
-/// A row-major ndarray matrix with the entries of a faer matrix.
-pub fn array_of<T: Scalar>(a: MatRef<'_, T>) -> Array2<T> {
+/// A row-major ndarray matrix with the entries of a faer or nalgebra matrix.
+pub fn array_of<T: Scalar>(a: impl AsMatrix<T>) -> Array2<T> {
+    let a = a.as_matrix();
     Array2::from_shape_fn(a.shape(), |(i, j)| a[(i, j)])
 }
 
-/// A faer matrix with the entries of an nalgebra matrix.
-pub fn mat_of_nalgebra<T: Scalar, RS: Dim, CS: Dim>(a: DMatrixView<'_, T, RS, CS>) -> Mat<T> {
-    view_of_nalgebra(a).to_owned()
-}
-
-/// An nalgebra matrix with the entries of a faer matrix.
-pub fn nalgebra_of<T: Scalar>(a: MatRef<'_, T>) -> DMatrix<T> {
+/// An nalgebra matrix with the entries of a faer or ndarray matrix.
+pub fn nalgebra_of<T: Scalar>(a: impl AsMatrix<T>) -> DMatrix<T> {
+    let a = a.as_matrix();
     DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)])
 }
 
@@ -119,11 +104,11 @@ mod tests {
         for view in views {
             let a = view_of_array(view);
             assert_eq!(array_view(a), view);
-            assert_eq!(mat_of_array(view), a);
+            assert_eq!(view.as_matrix(), a);
             assert_eq!(array_of(a), view);
             let owned = nalgebra_of(a);
-            assert_eq!(view_of_nalgebra(owned.as_view::<Dyn, Dyn, nalgebra::U1, Dyn>()), a);
-            assert_eq!(mat_of_nalgebra(owned.as_view::<Dyn, Dyn, nalgebra::U1, Dyn>()), a);
+            assert_eq!(owned.as_matrix(), a);
+            assert_eq!(owned.as_view::<Dyn, Dyn, nalgebra::U1, Dyn>().as_matrix(), a);
             match nalgebra_view(a) {
                 Some(v) => assert_eq!(v, owned),
                 None => assert!(view.strides().iter().any(|s| *s < 0)),

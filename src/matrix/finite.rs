@@ -1,9 +1,13 @@
 //! The check for NaN and infinities that stands at the entry of every public function.
 
-use super::visit_lanes;
+use super::{AsMatrix, visit_lanes};
 use crate::{Error, Result, Scalar};
 use faer::MatRef;
 use ndarray::ArrayViewD;
+use rayon::prelude::*;
+
+/// Entries looked at by one task of [`check_rows`].
+const PIECE: usize = 1 << 18;
 
 /// Checks that every entry of the matrix `a` is finite.
 ///
@@ -16,15 +20,19 @@ use ndarray::ArrayViewD;
 /// assert!(check_finite("a", mat![[1.0, 2.0]].as_ref()).is_ok());
 /// assert!(check_finite("a", mat![[1.0, f64::NAN]].as_ref()).is_err());
 /// ```
-pub fn check_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<()> {
-    largest_finite(argument, a).map(|_| ())
+pub fn check_finite<T: Scalar>(argument: &'static str, a: impl AsMatrix<T>) -> Result<()> {
+    largest_of(argument, a.as_matrix()).map(|_| ())
 }
 
 /// The largest magnitude of the entries of `a` (0 when empty), once they are known to be finite.
 ///
 /// # Errors
 /// Those of [`check_finite`]; both share the one pass.
-pub fn largest_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> {
+pub fn largest_finite<T: Scalar>(argument: &'static str, a: impl AsMatrix<T>) -> Result<T> {
+    largest_of(argument, a.as_matrix())
+}
+
+fn largest_of<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> {
     let (mut fine, mut largest) = (true, T::of(0.0));
     visit_lanes(a, |_, values| {
         let (f, l) = scan(values);
@@ -42,6 +50,23 @@ pub fn largest_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Re
         }
     }
     Ok(largest)
+}
+
+/// The check of [`check_finite`] in parallel, for rows of a larger matrix whose first is `first`: the
+/// position is that in the larger one.
+pub(crate) fn check_rows<T: Scalar>(argument: &'static str, a: MatRef<'_, T>, first: usize) -> Result<()> {
+    let height = (PIECE / a.ncols().max(1)).max(1);
+    let check = |piece: usize| {
+        let start = piece * height;
+        check_finite(argument, a.subrows(start, height.min(a.nrows() - start))).map_err(|error| match error {
+            Error::NonFinite { argument, index } => {
+                Error::NonFinite { argument, index: vec![first + start + index[0], index[1]] }
+            }
+            other => other,
+        })
+    };
+    let found: Vec<Result<()>> = (0..a.nrows().div_ceil(height)).into_par_iter().map(check).collect();
+    found.into_iter().collect()
 }
 
 /// Checks that every number of a slice is finite.

@@ -4,7 +4,7 @@
 //! in sixteen independent lanes, so the relative error grows with (rows / 16) eps at worst. A
 //! norm that is larger than the largest `f64` comes out as infinity; a NaN entry gives NaN.
 
-use super::{exponent, scale_by_power_of_two, visit_lanes};
+use super::{AsMatrix, exponent, scale_by_power_of_two, visit_lanes};
 use crate::{Result, Scalar};
 use faer::MatRef;
 
@@ -14,7 +14,11 @@ use faer::MatRef;
 /// use lowrank::{faer::mat, matrix::frobenius};
 /// assert_eq!(frobenius(mat![[3e300, 4e300]].as_ref()), 5e300);
 /// ```
-pub fn frobenius<T: Scalar>(a: MatRef<'_, T>) -> f64 {
+pub fn frobenius<T: Scalar>(a: impl AsMatrix<T>) -> f64 {
+    frobenius_of(a.as_matrix())
+}
+
+fn frobenius_of<T: Scalar>(a: MatRef<'_, T>) -> f64 {
     let Some(scale) = Scale::of(a) else { return max_norm(a) };
     let mut sum = 0.0;
     visit_lanes(a, |_, values| sum += scale.sum_of_squares(values));
@@ -27,7 +31,11 @@ pub fn slice_norm<T: Scalar>(x: &[T]) -> f64 {
 }
 
 /// Largest magnitude of the entries, |A|_max; 0 when empty, NaN when an entry is NaN. O(m n).
-pub fn max_norm<T: Scalar>(a: MatRef<'_, T>) -> f64 {
+pub fn max_norm<T: Scalar>(a: impl AsMatrix<T>) -> f64 {
+    max_norm_of(a.as_matrix())
+}
+
+fn max_norm_of<T: Scalar>(a: MatRef<'_, T>) -> f64 {
     let (mut largest, mut nan) = (T::of(0.0), false);
     visit_lanes(a, |_, values| {
         for x in values {
@@ -40,7 +48,11 @@ pub fn max_norm<T: Scalar>(a: MatRef<'_, T>) -> f64 {
 }
 
 /// Largest Euclidean norm of a row, |A|_{2->inf} = max_i |e_i' A|. O(m n).
-pub fn two_to_infinity<T: Scalar>(a: MatRef<'_, T>) -> f64 {
+pub fn two_to_infinity<T: Scalar>(a: impl AsMatrix<T>) -> f64 {
+    two_to_infinity_of(a.as_matrix())
+}
+
+fn two_to_infinity_of<T: Scalar>(a: MatRef<'_, T>) -> f64 {
     let Some(scale) = Scale::of(a) else { return max_norm(a) };
     let mut sums = vec![0.0; a.nrows()];
     let mut largest = 0.0_f64;
@@ -63,7 +75,7 @@ pub fn two_to_infinity<T: Scalar>(a: MatRef<'_, T>) -> f64 {
 /// # Errors
 /// [`crate::Error::NonFinite`] for NaN and infinities, and those of
 /// [`crate::svd::singular_values`].
-pub fn spectral<T: Scalar>(a: MatRef<'_, T>) -> Result<f64> {
+pub fn spectral<T: Scalar>(a: impl AsMatrix<T>) -> Result<f64> {
     Ok(crate::svd::singular_values(a)?.first().map_or(0.0, |s| s.as_f64()))
 }
 

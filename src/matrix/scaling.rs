@@ -4,8 +4,9 @@
 //! 1e-200 in `f64` (1e19 and 1e-19 in `f32`). Multiplying by a power of two changes no digit, so
 //! a matrix is first brought to a largest magnitude in [1, 2) and the result is brought back.
 
-use crate::Scalar;
-use faer::{Mat, MatRef};
+use super::{AsMatrix, largest_finite};
+use crate::{Result, Scalar};
+use faer::{Mat, MatMut, MatRef};
 
 /// The exponent `e` with `2^e <= |x| < 2^(e+1)`; 0 for zero, NaN and infinities.
 ///
@@ -31,27 +32,30 @@ pub fn scale_by_power_of_two<T: Scalar>(x: T, e: i32) -> T {
 }
 
 /// The matrix `a 2^e`, entry by entry as [`scale_by_power_of_two`].
-pub fn scaled<T: Scalar>(a: MatRef<'_, T>, e: i32) -> Mat<T> {
-    let f = factors::<T>(e);
-    let mut out = a.to_owned();
-    if e != 0 {
-        multiply(&mut out, f);
-    }
+pub fn scaled<T: Scalar>(a: impl AsMatrix<T>, e: i32) -> Mat<T> {
+    let mut out = a.as_matrix().to_owned();
+    scale_view(out.as_mut(), e);
     out
 }
 
 /// Replaces `a` by `a 2^e`.
 pub fn scale_in_place<T: Scalar>(a: &mut Mat<T>, e: i32) {
-    if e != 0 {
-        multiply(a, factors::<T>(e));
-    }
+    scale_view(a.as_mut(), e);
 }
 
-fn multiply<T: Scalar>(a: &mut Mat<T>, f: [T; 4]) {
+/// `out = 2^e out`.
+pub(crate) fn scale_view<T: Scalar>(out: MatMut<'_, T>, e: i32) {
+    if e == 0 {
+        return;
+    }
     let one = T::of(1.0);
-    for j in 0..a.ncols() {
+    let f = factors::<T>(e);
+    for mut column in out.col_iter_mut() {
         for f in f.into_iter().filter(|f| *f != one) {
-            a.col_as_slice_mut(j).iter_mut().for_each(|x| *x *= f);
+            match column.as_mut().try_as_col_major_mut() {
+                Some(column) => column.as_slice_mut().iter_mut().for_each(|x| *x *= f),
+                None => column.as_mut().iter_mut().for_each(|x| *x *= f),
+            }
         }
     }
 }
@@ -75,6 +79,88 @@ fn factors<T: Scalar>(e: i32) -> [T; 4] {
         rest -= piece;
         T::of(2.0_f64.powi(piece))
     })
+}
+
+/// The exponent to divide out of numbers up to 2^e: none where it is at most `limit` in magnitude.
+pub(crate) fn excess(e: i32, limit: i32) -> i32 {
+    if e.abs() <= limit { 0 } else { e }
+}
+
+/// A finite matrix as `2^exponent` times one of moderate size, copied only where it must be.
+pub(crate) struct Moderate<'a, T: Scalar> {
+    kept: Kept<'a, T>,
+    pub(crate) exponent: i32,
+    /// Every entry of the moderate matrix lies below 2^top.
+    pub(crate) top: i32,
+}
+
+enum Kept<'a, T: Scalar> {
+    View(MatRef<'a, T>),
+    Owned(Mat<T>),
+    /// The transpose of what is stored.
+    Transposed(Mat<T>),
+}
+
+/// Exponents up to which products of two matrices, and squares of those, neither overflow nor
+/// lose digits.
+fn limit<T: Scalar>() -> i32 {
+    if T::NAME == "f32" { 20 } else { 200 }
+}
+
+impl<'a, T: Scalar> Moderate<'a, T> {
+    /// For products of two matrices.
+    pub(crate) fn new(argument: &'static str, a: MatRef<'a, T>) -> Result<Self> {
+        Self::within(limit::<T>(), argument, a)
+    }
+
+    /// Scaled where the exponent of the largest entry is beyond `limit`, to one of 0.
+    pub(crate) fn within(limit: i32, argument: &'static str, a: MatRef<'a, T>) -> Result<Self> {
+        let e = exponent(largest_finite(argument, a)?);
+        match excess(e, limit) {
+            0 => Ok(Self { kept: Kept::View(a), exponent: 0, top: e + 1 }),
+            e => Ok(Self { kept: Kept::Owned(scaled(a, -e)), exponent: e, top: 1 }),
+        }
+    }
+
+    /// Takes over `2^exponent a`.
+    pub(crate) fn of(mut a: Mat<T>, exponent_of_a: i32) -> Result<Self> {
+        let e = exponent(largest_finite("product", a.as_ref())?);
+        let out = excess(e, limit::<T>());
+        scale_in_place(&mut a, -out);
+        Ok(Self { kept: Kept::Owned(a), exponent: exponent_of_a + out, top: e - out + 1 })
+    }
+
+    pub(crate) fn matrix(&self) -> MatRef<'_, T> {
+        match &self.kept {
+            Kept::View(a) => *a,
+            Kept::Owned(a) => a.as_ref(),
+            Kept::Transposed(a) => a.transpose(),
+        }
+    }
+
+    /// The transpose, without a copy.
+    pub(crate) fn transposed(self) -> Self {
+        let kept = match self.kept {
+            Kept::View(a) => Kept::View(a.transpose()),
+            Kept::Owned(a) => Kept::Transposed(a),
+            Kept::Transposed(a) => Kept::Owned(a),
+        };
+        Self { kept, ..self }
+    }
+
+    /// Moves the matrix out and leaves an empty one.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self { kept: Kept::Owned(Mat::new()), exponent: 0, top: 0 })
+    }
+
+    /// The moderate matrix, without its power of two.
+    pub(crate) fn into_owned(self) -> Mat<T> {
+        match self.kept {
+            Kept::View(a) => a.to_owned(),
+            Kept::Owned(a) => a,
+            Kept::Transposed(a) => a.transpose().to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl<T: Scalar, E: Entries<T> + ?Sized> Operator<T, ByEntries> for E {
 }
 
 /// Checks that a block has as many rows as are needed.
-pub(super) fn check_block<T: Scalar>(rows: usize, b: MatRef<'_, T>) -> Result<()> {
+pub(crate) fn check_block<T: Scalar>(rows: usize, b: MatRef<'_, T>) -> Result<()> {
     if b.nrows() == rows {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use super::apply::{Operator, check_block};
 use super::products::residual_norm;
+use crate::matrix::AsMatrix;
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -128,7 +129,8 @@ impl<T: Scalar> Csr<T> {
     ///
     /// # Errors
     /// Those of [`Csr::new`].
-    pub fn from_dense(a: MatRef<'_, T>) -> Result<Self> {
+    pub fn from_dense(a: impl AsMatrix<T>) -> Result<Self> {
+        let a = a.as_matrix();
         let mut triplets = Vec::new();
         for i in 0..a.nrows() {
             let row = (0..a.ncols()).map(|j| (i, j, a[(i, j)]));

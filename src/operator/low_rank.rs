@@ -2,6 +2,7 @@
 
 use super::Entries;
 use crate::Scalar;
+use crate::matrix::AsMatrix;
 use faer::{Mat, MatRef};
 use std::ops::Range;
 
@@ -36,12 +37,12 @@ impl<T: Scalar> LowRank<T> {
         &self.u * self.v.transpose()
     }
     /// `X B` for a block of columns `b` (n, k), in O((m + n) r k).
-    pub fn apply(&self, b: MatRef<'_, T>) -> Mat<T> {
-        &self.u * (self.v.transpose() * b)
+    pub fn apply(&self, b: impl AsMatrix<T>) -> Mat<T> {
+        &self.u * (self.v.transpose() * b.as_matrix())
     }
     /// `X' B` for a block of columns `b` (m, k), in O((m + n) r k).
-    pub fn apply_transpose(&self, b: MatRef<'_, T>) -> Mat<T> {
-        &self.v * (self.u.transpose() * b)
+    pub fn apply_transpose(&self, b: impl AsMatrix<T>) -> Mat<T> {
+        &self.v * (self.u.transpose() * b.as_matrix())
     }
 }
 

@@ -8,9 +8,10 @@ mod entries;
 mod low_rank;
 mod products;
 
+pub(crate) use apply::check_block;
 pub use apply::{Applied, ByEntries, Operator};
 pub use combine::{Functions, Product, Sum};
 pub use csr::Csr;
 pub use entries::{Entries, TensorEntries};
 pub use low_rank::LowRank;
-pub(crate) use products::stored_product;
+pub(crate) use products::{residual_norm, stored_product};

@@ -4,7 +4,7 @@
 //! thread and written to its own rows of the result: the bits do not depend on the number of
 //! threads. Tiles of a generated matrix are made, checked, used and forgotten.
 
-use crate::matrix::{frobenius, largest_finite, scale_by_power_of_two, slice_norm};
+use crate::matrix::{frobenius, largest_finite, product_by_rows, scale_by_power_of_two, slice_norm};
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
@@ -12,16 +12,13 @@ use std::ops::Range;
 
 /// Rows and columns of a tile of a generated matrix.
 const TILE: usize = 512;
-/// Flops below which a product is not cut.
-const SMALL: f64 = 2e6;
 
 /// `A b` for a stored matrix A (m, n) and `b` (n, l), or `A' b` for `b` (m, l).
 pub(crate) fn stored_product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, transposed: bool) -> Mat<T> {
-    if transposed {
-        in_pieces(a.ncols(), b, |cols| a.subcols(cols.start, cols.len()).transpose())
-    } else {
-        in_pieces(a.nrows(), b, |rows| a.subrows(rows.start, rows.len()))
-    }
+    let a = if transposed { a.transpose() } else { a };
+    let mut out = Mat::zeros(a.nrows(), b.ncols());
+    product_by_rows(out.as_mut(), a, b);
+    out
 }
 
 /// `2^-shift A b` or `2^-shift A' b` tile by tile, and the largest magnitude of the entries of A.
@@ -127,23 +124,4 @@ pub(crate) fn residual_norm<T: Scalar>(
         })
         .collect();
     slice_norm(&norms)
-}
-
-/// Stacks `piece(rows) b` over ranges of the `total` rows of the result.
-fn in_pieces<'a, T: Scalar>(
-    total: usize,
-    b: MatRef<'_, T>,
-    piece: impl Fn(Range<usize>) -> MatRef<'a, T> + Sync,
-) -> Mat<T> {
-    let mut out = Mat::zeros(total, b.ncols());
-    if 2.0 * total as f64 * b.nrows() as f64 * (b.ncols() as f64) < SMALL {
-        T::product(out.as_mut(), false, piece(0..total), b);
-        return out;
-    }
-    let height = total.div_ceil(8).clamp(16, 512).next_multiple_of(16);
-    out.as_mut().par_row_chunks_mut(height).enumerate().for_each(|(k, out)| {
-        let rows = k * height..k * height + out.nrows();
-        T::product(out, false, piece(rows), b);
-    });
-    out
 }

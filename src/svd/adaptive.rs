@@ -28,9 +28,11 @@
 //! the basis would reach 3/4 min(m, n) columns the dense SVD is taken.
 
 use super::blocks::{extension, svd_in_span};
-use super::source::Source;
+use super::dense::columns_times;
+use super::rank::smallest_rank;
+use super::source::{Source, with_dense};
 use super::{Rank, Svd, dense, orthonormal_basis};
-use crate::matrix::{frobenius, scale_by_power_of_two, slice_norm};
+use crate::matrix::{frobenius, scale_by_power_of_two};
 use crate::operator::stored_product;
 use crate::random::gaussian_columns;
 use crate::{Error, Operator, Progress, Report, Result, Scalar, Status};
@@ -152,11 +154,18 @@ pub fn adaptive<T: Scalar, K>(
         let bound = if measured_norm.is_some() { None } else { Some(estimate / c.sqrt()) };
         let promising = bound.unwrap_or(estimate / 1.3) <= limits.target + limits.slack;
         if promising || k >= most {
-            let found = truncated_to(&source, q.as_ref(), b.as_ref(), bound, limits)?;
-            if found.error <= limits.target + limits.slack || k >= most {
-                let mut found = Found { norm, full: k == m.min(n), ..found };
-                source.scale_back(&mut found.svd.s)?;
-                return Ok(finish(found, source.shift(), history));
+            let (certificate, outside) = match bound {
+                Some(bound) => (Certificate::Probable, bound),
+                None => (Certificate::Measured, residual_norm(&source, q.as_ref(), b.as_ref())?),
+            };
+            // Nothing taken from Q B' is nearer to A than all of it.
+            if outside <= limits.target + limits.slack || k >= most {
+                let found = truncated_to(&source, q.as_ref(), b.as_ref(), (certificate, outside), limits)?;
+                if found.error <= limits.target + limits.slack || k >= most {
+                    let mut found = Found { norm, full: k == m.min(n), ..found };
+                    source.scale_back(&mut found.svd.s)?;
+                    return Ok(finish(found, source.shift(), history));
+                }
             }
         }
         let width = block.min(most - k);
@@ -221,64 +230,49 @@ fn through_dense<T: Scalar, K>(
     tolerance: f64,
     most: usize,
 ) -> Result<Found<T>> {
-    let copy;
-    let stored = match a.stored_matrix() {
-        Some(stored) => stored,
-        None => {
-            copy = a.to_dense()?;
-            copy.as_ref()
-        }
-    };
-    let svd = dense(stored)?;
-    let rank = Rank::Tolerance(tolerance).choose(&svd.s)?;
-    let svd = svd.truncate(rank.min(most));
-    let (error, norm) = (svd.error(stored)?, frobenius(stored));
-    let full = svd.rank() == rank;
-    Ok(Found { svd, error, norm, certificate: Certificate::Measured, full })
+    with_dense(a, |a| {
+        let svd = dense(a)?;
+        let rank = Rank::Tolerance(tolerance).choose(&svd.s)?;
+        let svd = svd.truncate(rank.min(most));
+        let (error, norm) = (svd.error(a)?, frobenius(a));
+        let full = svd.rank() == rank;
+        Ok(Found { svd, error, norm, certificate: Certificate::Measured, full })
+    })
+}
+
+/// |A - L R'|_F of the scaled matrix; infinite where it cannot be measured.
+fn residual_norm<T: Scalar, K, O: Operator<T, K> + ?Sized>(
+    source: &Source<'_, T, K, O>,
+    left: MatRef<'_, T>,
+    right: MatRef<'_, T>,
+) -> Result<f64> {
+    Ok(source.residual_norm(left, right)?.unwrap_or(f64::INFINITY))
 }
 
 /// The SVD of Q B' truncated to the smallest rank within the limits (all of it where even that
-/// exceeds them) with its error: measured, or from the bound of |A - Q B'|_F.
+/// exceeds them) with its error: measured, or from the bound `outside` of |A - Q B'|_F.
 fn truncated_to<T: Scalar, K, O: Operator<T, K> + ?Sized>(
     source: &Source<'_, T, K, O>,
     q: MatRef<'_, T>,
     b: MatRef<'_, T>,
-    bound: Option<f64>,
+    (certificate, outside): (Certificate, f64),
     limits: Limits,
 ) -> Result<Found<T>> {
-    let outside = match bound {
-        Some(bound) => bound,
-        None => source.residual_norm(q, b)?.unwrap_or(f64::INFINITY),
-    };
     let svd = svd_in_span(q, b, q.ncols())?;
-    let mut rank = svd.rank();
-    let mut error = outside;
     // |A - Q B_k|^2 = |A - Q B|^2 + |B - B_k|^2, since the columns of A - Q B are orthogonal to Q.
-    while rank > 0 {
-        let next = slice_norm(&[error, svd.s[rank - 1].as_f64()]);
-        if next > limits.target {
-            break;
+    let (mut rank, mut error) = smallest_rank(&svd.s, outside, limits.target);
+    if certificate == Certificate::Measured {
+        let measure = |rank: usize| {
+            let left = columns_times(svd.u.subcols(0, rank), |k| svd.s[k]);
+            residual_norm(source, left.as_ref(), svd.v.subcols(0, rank))
+        };
+        error = measure(rank)?;
+        if error > limits.target + limits.slack && rank < svd.rank() {
+            rank = svd.rank();
+            error = measure(rank)?;
         }
-        (rank, error) = (rank - 1, next);
     }
-    let found = |svd, error, certificate| Found { svd, error, norm: 0.0, certificate, full: false };
-    if bound.is_some() {
-        return Ok(found(svd.truncate(rank), error, Certificate::Probable));
-    }
-    let measure = |svd: &Svd<T>| -> Result<f64> {
-        let mut left = svd.u.clone();
-        for (k, s) in svd.s.iter().enumerate() {
-            left.col_as_slice_mut(k).iter_mut().for_each(|x| *x *= *s);
-        }
-        Ok(source.residual_norm(left.as_ref(), svd.v.as_ref())?.unwrap_or(f64::INFINITY))
-    };
-    let short = svd.clone().truncate(rank);
-    let error = measure(&short)?;
-    if error <= limits.target + limits.slack || rank == svd.rank() {
-        return Ok(found(short, error, Certificate::Measured));
-    }
-    let error = measure(&svd)?;
-    Ok(found(svd, error, Certificate::Measured))
+    Ok(Found { svd: svd.truncate(rank), error, norm: 0.0, certificate, full: false })
 }
 
 /// The next block of the basis: `y`, after power iterations of the residual, orthonormal.

@@ -19,7 +19,9 @@
 //!
 //! **Deviations.** faer's own QR shortcut is off: it loses small singular values.
 
-use crate::matrix::{canonical_signs, exponent, frobenius, largest_finite, scale_by_power_of_two, scaled};
+use crate::matrix::{
+    AsMatrix, canonical_signs, exponent, frobenius, largest_finite, scale_by_power_of_two, scaled,
+};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -56,7 +58,7 @@ impl<T: Scalar> Svd<T> {
     /// U diag(s) V', (m, n), in O(m n k).
     pub fn to_dense(&self) -> Mat<T> {
         let e = exponent(self.s.first().copied().unwrap_or_default());
-        let left = columns_times(&self.u, |k| scale_by_power_of_two(self.s[k], -e)); // (m, k)
+        let left = columns_times(self.u.as_ref(), |k| scale_by_power_of_two(self.s[k], -e)); // (m, k)
         let mut out = Mat::zeros(self.u.nrows(), self.v.nrows());
         T::product(out.as_mut(), false, left.as_ref(), self.v.transpose());
         crate::matrix::scale_in_place(&mut out, e);
@@ -66,7 +68,8 @@ impl<T: Scalar> Svd<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] when `a` has another shape.
-    pub fn error(&self, a: MatRef<'_, T>) -> Result<f64> {
+    pub fn error(&self, a: impl AsMatrix<T>) -> Result<f64> {
+        let a = a.as_matrix();
         if a.shape() != self.shape() {
             let (m, n) = self.shape();
             let found = vec![a.nrows(), a.ncols()];
@@ -86,12 +89,13 @@ impl<T: Scalar> Svd<T> {
     /// The factors (U sqrt(s), V sqrt(s)), which share the singular values evenly.
     pub fn into_low_rank(self) -> LowRank<T> {
         let root = |k: usize| num_traits::Float::sqrt(self.s[k]);
-        LowRank { u: columns_times(&self.u, root), v: columns_times(&self.v, root) }
+        LowRank { u: columns_times(self.u.as_ref(), root), v: columns_times(self.v.as_ref(), root) }
     }
 }
 
-fn columns_times<T: Scalar>(a: &Mat<T>, factor: impl Fn(usize) -> T) -> Mat<T> {
-    let mut out = a.clone();
+/// Column k of `a` times `factor(k)`.
+pub(super) fn columns_times<T: Scalar>(a: MatRef<'_, T>, factor: impl Fn(usize) -> T) -> Mat<T> {
+    let mut out = a.to_owned();
     for k in 0..a.ncols() {
         let f = factor(k);
         out.col_as_slice_mut(k).iter_mut().for_each(|x| *x *= f);
@@ -113,21 +117,22 @@ fn columns_times<T: Scalar>(a: &Mat<T>, factor: impl Fn(usize) -> T) -> Mat<T> {
 /// assert_eq!(svd.s, [4.0, 3.0]);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn dense<T: Scalar>(a: MatRef<'_, T>) -> Result<Svd<T>> {
-    decompose(a, false)
+pub fn dense<T: Scalar>(a: impl AsMatrix<T>) -> Result<Svd<T>> {
+    decompose(a.as_matrix(), false, |tall| T::svd_of_tall(tall, false))
 }
 
 /// Full SVD: `u` is (m, m), `v` is (n, n), and `s` holds min(m, n) values.
 ///
 /// The columns beyond min(m, n) complete an orthonormal basis. Costs as for [`dense`] plus
 /// O(m^2 n); errors as there, and [`Error::TooLarge`] when (max(m, n))^2 numbers overflow.
-pub fn full<T: Scalar>(a: MatRef<'_, T>) -> Result<Svd<T>> {
+pub fn full<T: Scalar>(a: impl AsMatrix<T>) -> Result<Svd<T>> {
+    let a = a.as_matrix();
     let larger = a.nrows().max(a.ncols());
     let bytes = (larger as f64).powi(2) * size_of::<T>() as f64;
     if bytes > isize::MAX as f64 {
         return Err(Error::TooLarge { what: "the full SVD", bytes, remedy: "use the thin SVD" });
     }
-    decompose(a, true)
+    decompose(a, true, |tall| T::svd_of_tall(tall, true))
 }
 
 /// Singular values only, nonincreasing, min(m, n) of them.
@@ -136,10 +141,18 @@ pub fn full<T: Scalar>(a: MatRef<'_, T>) -> Result<Svd<T>> {
 ///
 /// # Errors
 /// Those of [`dense`].
-pub fn singular_values<T: Scalar>(a: MatRef<'_, T>) -> Result<Vec<T>> {
+pub fn singular_values<T: Scalar>(a: impl AsMatrix<T>) -> Result<Vec<T>> {
+    values_of(a.as_matrix(), T::values_of_tall)
+}
+
+/// Singular values by `factorize`, which is given a checked tall matrix.
+pub(super) fn values_of<T: Scalar>(
+    a: MatRef<'_, T>,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<Vec<T>>,
+) -> Result<Vec<T>> {
     let problem = Problem::of(a)?;
     let mut s = match &problem.tall {
-        Some(tall) => T::values_of_tall(tall.as_ref()).ok_or(no_convergence(a))?,
+        Some(tall) => factorize(tall.as_ref()).ok_or(no_convergence(a))?,
         None => vec![T::of(0.0); a.nrows().min(a.ncols())],
     };
     s.sort_by(|x, y| y.as_f64().total_cmp(&x.as_f64()));
@@ -175,7 +188,12 @@ fn transpose_goes_first<T: Scalar>(a: MatRef<'_, T>) -> bool {
     pairs.into_iter().find(|(x, y)| x != y).is_some_and(|(x, y)| x < y)
 }
 
-fn decompose<T: Scalar>(a: MatRef<'_, T>, full: bool) -> Result<Svd<T>> {
+/// The SVD by `factorize`, which is given a checked tall matrix and says U, s, V.
+pub(super) fn decompose<T: Scalar>(
+    a: MatRef<'_, T>,
+    full: bool,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<(Mat<T>, Vec<T>, Mat<T>)>,
+) -> Result<Svd<T>> {
     let problem = Problem::of(a)?;
     let (m, n) = a.shape();
     let k = m.min(n);
@@ -183,7 +201,7 @@ fn decompose<T: Scalar>(a: MatRef<'_, T>, full: bool) -> Result<Svd<T>> {
         let (left, right) = if full { (m, n) } else { (k, k) };
         return Ok(Svd { u: Mat::identity(m, left), s: vec![T::of(0.0); k], v: Mat::identity(n, right) });
     };
-    let (u, s, v) = T::svd_of_tall(tall.as_ref(), full).ok_or(no_convergence(a))?;
+    let (u, s, v) = factorize(tall.as_ref()).ok_or(no_convergence(a))?;
     let (mut u, mut v) = if problem.transposed { (v, u) } else { (u, v) };
     let s = sort(s, &mut u, &mut v);
     canonical_signs(&mut u, &mut v);

@@ -1,5 +1,8 @@
 //! Singular value decompositions, the orthonormal bases under them, and what singular values tell:
 //! which rank to take, how large the noise is, how they decay.
+//!
+//! The feature `lapack` adds `svd::lapack`, the dense SVD and QR by LAPACK (OpenBLAS), to compare
+//! with; nothing else uses it.
 
 mod adaptive;
 mod bidiagonal;
@@ -7,6 +10,8 @@ mod blocks;
 mod dense;
 mod krylov;
 mod lanczos;
+#[cfg(feature = "lapack")]
+pub mod lapack;
 mod qr;
 mod randomized;
 mod rank;
@@ -14,6 +19,7 @@ mod rank_table;
 mod residuals;
 mod source;
 pub mod spectrum;
+mod streaming;
 
 pub use adaptive::{Adaptive, AdaptiveSvd, Certificate, adaptive};
 pub use dense::{Svd, dense, full, singular_values};
@@ -21,6 +27,8 @@ pub use krylov::{Krylov, krylov};
 pub use lanczos::{Lanczos, LanczosSvd, lanczos};
 pub use qr::{Qr, orthonormal_basis, qr};
 pub use randomized::{Randomized, randomized};
+pub(crate) use rank::smallest_rank;
 pub use rank::{Rank, truncated};
 pub use rank_table::{RankRow, RankTable, compare_ranks};
 pub use residuals::residuals;
+pub use streaming::{Streamed, Streaming, StreamingSvd};

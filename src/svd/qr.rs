@@ -16,7 +16,7 @@
 //! **Deviations.** None from the textbook; faer's driver is not used, since it drops columns that
 //! are nearly dependent, beyond what eps justifies.
 
-use crate::matrix::{exponent, largest_finite, scale_in_place, scaled};
+use crate::matrix::{AsMatrix, exponent, largest_finite, scale_in_place, scaled};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -41,9 +41,18 @@ pub struct Qr<T: Scalar> {
 /// assert!((f.r[(0, 0)] - 5.0_f64).abs() < 1e-14);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn qr<T: Scalar>(a: MatRef<'_, T>) -> Result<Qr<T>> {
+pub fn qr<T: Scalar>(a: impl AsMatrix<T>) -> Result<Qr<T>> {
+    qr_of(a.as_matrix(), |scaled| Some(T::thin_qr(scaled)))
+}
+
+/// The QR by `factorize`, which is given a checked matrix and says Q, R.
+pub(super) fn qr_of<T: Scalar>(
+    a: MatRef<'_, T>,
+    factorize: impl FnOnce(MatRef<'_, T>) -> Option<(Mat<T>, Mat<T>)>,
+) -> Result<Qr<T>> {
     let e = exponent(largest_finite("a", a)?);
-    let (q, mut r) = T::thin_qr(scaled(a, -e).as_ref());
+    let failed = Error::NoConvergence { what: "QR", rows: a.nrows(), cols: a.ncols() };
+    let (q, mut r) = factorize(scaled(a, -e).as_ref()).ok_or(failed)?;
     scale_in_place(&mut r, e);
     if largest_finite("r", r.as_ref()).is_err() {
         return Err(Error::Parameter {
@@ -62,7 +71,8 @@ pub fn qr<T: Scalar>(a: MatRef<'_, T>) -> Result<Qr<T>> {
 ///
 /// # Errors
 /// [`Error::NonFinite`] for NaN and infinities.
-pub fn orthonormal_basis<T: Scalar>(a: MatRef<'_, T>) -> Result<Mat<T>> {
+pub fn orthonormal_basis<T: Scalar>(a: impl AsMatrix<T>) -> Result<Mat<T>> {
+    let a = a.as_matrix();
     let e = exponent(largest_finite("a", a)?);
     Ok(T::thin_qr(scaled(a, -e).as_ref()).0)
 }

@@ -22,9 +22,9 @@
 //! **Deviations.** Where l >= 3/4 min(m, n) the dense SVD is taken and truncated; the columns of
 //! a warm start replace the first columns of the sketch.
 
+use super::Svd;
 use super::blocks::svd_in_span;
 use super::source::Source;
-use super::Svd;
 use crate::matrix::check_finite;
 use crate::random::Sketch;
 use crate::{Error, Operator, Result, Scalar};

@@ -21,8 +21,8 @@
 
 use super::spectrum::{Checked, check_shape, effective_rank_of, gap_of, scaled_threshold, stable_rank_of};
 use super::{Svd, dense};
+use crate::matrix::{AsMatrix, slice_norm};
 use crate::{Error, Result, Scalar};
-use faer::MatRef;
 use std::fmt;
 
 /// Which rank is wanted.
@@ -188,6 +188,21 @@ fn smallest(s: &Checked, enough: impl Fn(f64, f64) -> bool) -> usize {
     tails.iter().position(|tail| enough(*tail, total)).unwrap_or(s.x.len())
 }
 
+/// The smallest rank k with (outside^2 + s_{k+1}^2 + ...)^(1/2) <= `limit`, and that error: of an
+/// A whose residual outside of the span that U diag(s) V' is taken from has the norm `outside`.
+/// All of `s` and `outside` where even that is above the limit.
+pub(crate) fn smallest_rank<T: Scalar>(s: &[T], outside: f64, limit: f64) -> (usize, f64) {
+    let (mut rank, mut error) = (s.len(), outside);
+    while rank > 0 {
+        let next = slice_norm(&[error, s[rank - 1].as_f64()]);
+        if next > limit {
+            break;
+        }
+        (rank, error) = (rank - 1, next);
+    }
+    (rank, error)
+}
+
 /// The largest r up to `most` with r (m + n) ratio < m n.
 fn within_ratio(most: usize, (m, n): (usize, usize), ratio: f64) -> Result<usize> {
     if !(ratio > 0.0 && ratio.is_finite()) {
@@ -205,7 +220,8 @@ fn within_ratio(most: usize, (m, n): (usize, usize), ratio: f64) -> Result<usize
 ///
 /// # Errors
 /// Those of [`dense`] and of [`Rank::choose_for`].
-pub fn truncated<T: Scalar>(a: MatRef<'_, T>, rank: Rank) -> Result<Svd<T>> {
+pub fn truncated<T: Scalar>(a: impl AsMatrix<T>, rank: Rank) -> Result<Svd<T>> {
+    let a = a.as_matrix();
     let svd = dense(a)?;
     let rank = rank.choose_for(&svd.s, a.shape())?;
     Ok(svd.truncate(rank))

@@ -1,7 +1,7 @@
 //! The matrix `2^-shift A` that an algorithm works with: checked, and of moderate size.
 
 use super::{Svd, dense};
-use crate::matrix::{exponent, largest_finite, scale_by_power_of_two, scaled};
+use crate::matrix::{Moderate, excess, exponent, scale_by_power_of_two};
 use crate::operator::stored_product;
 use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatRef};
@@ -10,21 +10,17 @@ use std::marker::PhantomData;
 pub(super) struct Source<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> {
     a: &'a O,
     kind: PhantomData<fn() -> K>,
-    scaled: Option<Mat<T>>,
+    stored: Option<Moderate<'a, T>>,
     shift: i32,
 }
 
 impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
     /// Checks a stored matrix and scales it (into a copy) only where it is very large or small.
     pub(super) fn new(a: &'a O) -> Result<Self> {
-        let mut source = Self { a, kind: PhantomData, scaled: None, shift: 0 };
-        if let Some(stored) = a.stored_matrix() {
-            source.shift = shift_for(largest_finite("a", stored)?);
-            if source.shift != 0 {
-                source.scaled = Some(scaled(stored, -source.shift));
-            }
-        }
-        Ok(source)
+        let checked = |stored| Moderate::within(limit::<T>(), "a", stored);
+        let stored = a.stored_matrix().map(checked).transpose()?;
+        let shift = stored.as_ref().map_or(0, |stored| stored.exponent);
+        Ok(Self { a, kind: PhantomData, stored, shift })
     }
 
     /// Rows and columns, (m, n).
@@ -39,10 +35,7 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
 
     /// The dense SVD of A itself, with its singular values unscaled.
     pub(super) fn dense(&self) -> Result<Svd<T>> {
-        match self.a.stored_matrix() {
-            Some(stored) => dense(stored),
-            None => dense(self.a.to_dense()?.as_ref()),
-        }
+        with_dense(self.a, |a| dense(a))
     }
 
     /// |A - L R'|_F from the residual, where the entries are at hand.
@@ -65,7 +58,7 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
             }
             found => found?,
         };
-        self.shift = shift_for(largest).clamp(-most::<T>(), most::<T>());
+        self.shift = excess(exponent(largest), limit::<T>()).clamp(-most::<T>(), most::<T>());
         if self.shift == 0 { Ok(y) } else { self.product(b) }
     }
 
@@ -85,8 +78,9 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
         }
     }
 
+    /// `2^-shift A`, where A is stored.
     fn stored(&self) -> Option<MatRef<'_, T>> {
-        self.scaled.as_ref().map(|a| a.as_ref()).or_else(|| self.a.stored_matrix())
+        self.stored.as_ref().map(|stored| stored.matrix())
     }
 
     /// The singular values of A from those of `2^-shift A`.
@@ -118,8 +112,13 @@ fn most<T: Scalar>() -> i32 {
     limit::<T>() * 23 / 10
 }
 
-/// The power to divide by: zero for moderate magnitudes.
-fn shift_for<T: Scalar>(largest: T) -> i32 {
-    let e = exponent(largest);
-    if e.abs() <= limit::<T>() { 0 } else { e }
+/// What `work` makes of the whole matrix, in place where it is stored.
+pub(super) fn with_dense<T: Scalar, K, R>(
+    a: &(impl Operator<T, K> + ?Sized),
+    work: impl FnOnce(MatRef<'_, T>) -> Result<R>,
+) -> Result<R> {
+    match a.stored_matrix() {
+        Some(stored) => work(stored),
+        None => work(a.to_dense()?.as_ref()),
+    }
 }

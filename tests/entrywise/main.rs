@@ -13,6 +13,8 @@ mod published;
 mod reports;
 mod reproducible;
 mod scales;
+#[path = "../support/mod.rs"]
+mod support;
 
 use lowrank::entrywise::{
     AlternatingProjections, Approximation, Descent, Method, Parameters, Projector, Start, approximate,
@@ -27,6 +29,7 @@ use lowrank::svd::dense;
 use lowrank::tensor::train::{Truncation, tt_svd};
 use lowrank::{Entries, Error, LowRank, Progress, Scalar, Status, TensorTrain};
 use std::ops::{ControlFlow, Range};
+use support::*;
 
 type Matrix<T> = Approximation<LowRank<T>>;
 type Tensor<T> = Approximation<TensorTrain<T>>;
@@ -44,16 +47,13 @@ fn methods() -> Vec<(&'static str, Method)> {
     ]
 }
 
-fn wide<T: Scalar>(a: MatRef<'_, T>, e: i32) -> Mat<f64> {
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| scale_by_power_of_two(a[(i, j)].as_f64(), e))
-}
-
 /// |F - X|_max and |X|_max by the dense formula in double precision, both times 2^-e, and e.
 fn matrix_error<T: Scalar>(f: MatRef<'_, T>, x: &LowRank<T>) -> (f64, f64, i32) {
     let e = exponent(max_norm(f));
     let half = e.div_euclid(2);
-    let product = wide(x.u.as_ref(), -half) * wide(x.v.as_ref(), half - e).transpose();
-    let residual = wide(f, -e) - &product;
+    let moved = |a: MatRef<'_, T>, e| scaled(wide(a).as_ref(), e);
+    let product = moved(x.u.as_ref(), -half) * moved(x.v.as_ref(), half - e).transpose();
+    let residual = moved(f, -e) - &product;
     (max_norm(residual.as_ref()), max_norm(product.as_ref()), e)
 }
 
@@ -70,7 +70,7 @@ fn honest<T: Scalar, X>(x: &Approximation<X>, (error, size, e): (f64, f64, i32),
     let report = &x.report;
     let reported = scale_by_power_of_two(report.error, -e);
     // The subtraction from F rounds once; so may the factors, to subnormal numbers.
-    let grain = scale_by_power_of_two(1.0, if T::NAME == "f32" { -149 } else { -1074 } - e);
+    let grain = scale_by_power_of_two(1.0, smallest::<T>() - e);
     assert!(error.is_finite() && reported.is_finite(), "{case}: error {error}, reported {reported}");
     let allowed = T::EPS * (50.0 * size + scale_by_power_of_two(x.max_norm, -e)) + grain;
     assert!((reported - error).abs() <= allowed, "{case}: reported {reported:e}, true {error:e}, {size:e}");
@@ -121,8 +121,8 @@ fn with<X>(method: &Method) -> Parameters<'static, X> {
 
 /// Bar 15 for one matrix and rank.
 fn never_worse<T: Scalar>(f: MatRef<'_, T>, rank: usize, method: &Method, case: &str) -> Matrix<T> {
-    let best = dense(wide(f, 0).as_ref()).unwrap().truncate(rank).to_dense();
-    let svd_error = max_norm((wide(f, 0) - best).as_ref());
+    let best = dense(wide(f).as_ref()).unwrap().truncate(rank).to_dense();
+    let svd_error = max_norm((wide(f) - best).as_ref());
     let x = run(f, rank, with(method), case);
     let rounding = 20.0 * T::EPS * (f.nrows().max(f.ncols()) as f64) * max_norm(f);
     let error = x.report.error;

@@ -26,11 +26,7 @@ fn bits_do_not_depend_on_threads() {
                     [d, e].map(|x| (x.factors.cores().to_vec(), x.lower_bound, errors(&x.report))).into();
                 (matrices, trains)
             };
-            let first = go();
-            for threads in [1, 2, 3, 8] {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                assert!(pool.install(go) == first, "{} {name} on {threads} threads", T::NAME);
-            }
+            same_on_any_threads(&format!("{} {name}", T::NAME), go);
         }
     }
     check::<f64>();

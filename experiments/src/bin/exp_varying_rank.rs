@@ -1,8 +1,8 @@
 //! Regenerates the figure of relative max-norm errors with varying rank: see `--help`.
 
-use lowrank_experiments::{cli, grid::Figure, problem};
+use lowrank_experiments::{cli, grid::Figure};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(Figure::VaryingRank, &problem::solve)
+    cli::main(Figure::VaryingRank)
 }

@@ -2,12 +2,12 @@
 
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
-use super::style::{self, BOUND, Marker, RATE, Style};
-use crate::config::{Config, Preset};
+use super::style::{self, BOUND, RATE};
+use crate::figure::Row;
 use crate::fit::{self, Power};
 use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
-use crate::series::{Point, Series, series};
-use crate::table::{FAILED, Row};
+use crate::series::{Series, series};
+use crate::study::{Record, Study};
 use anyhow::{Result, bail};
 use std::collections::{BTreeSet, HashSet};
 
@@ -47,17 +47,18 @@ fn panel(figure: Figure, series: &Series) -> Panel {
         series.methods.iter().flat_map(|(_, points)| points.iter().map(|p| p.x as usize)).collect();
     let mut curves = Vec::new();
     let smallest = series.methods.iter().flat_map(|(_, p)| p).map(|p| p.low).fold(f64::INFINITY, f64::min);
-    let bound = plain(series.lower_bound.iter().map(|p| (p.x, p.median)).collect(), BOUND);
+    let bound = Curve::reference(series.lower_bound.iter().map(|p| (p.x, p.median)).collect(), BOUND);
     let deepest = bound.points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
     curves.push(Curve { fitted: deepest * BOUND_DEPTH > smallest, ..bound });
     let mut exponents = Vec::new();
     for method in [MethodName::Ap, MethodName::Descent] {
         if let Some((reference, exponent)) = reference(figure, series, method) {
-            curves.push(plain(reference, RATE));
+            curves.push(Curve::reference(reference, RATE));
             exponents.push(format!("{exponent:.2} ({})", short(method)).replace('-', "−"));
         }
     }
-    curves.extend(series.methods.iter().map(|(method, points)| curve(points, style::method(*method))));
+    curves
+        .extend(series.methods.iter().map(|(method, points)| Curve::medians(points, style::method(*method))));
     let notes = (!exponents.is_empty()).then(|| {
         let list = exponents.join(", ");
         match figure.axis() {
@@ -81,19 +82,6 @@ fn short(method: MethodName) -> &'static str {
         MethodName::Svd => "SVD",
         MethodName::Ap => "projections",
         MethodName::Descent => "descent",
-    }
-}
-
-fn plain(points: Vec<(f64, f64)>, style: Style) -> Curve {
-    Curve { points, range: Vec::new(), style, fitted: false }
-}
-
-fn curve(points: &[Point], style: Style) -> Curve {
-    Curve {
-        points: points.iter().map(|p| (p.x, p.median)).collect(),
-        range: points.iter().map(|p| (p.x, p.low, p.high)).collect(),
-        style,
-        fitted: true,
     }
 }
 
@@ -148,12 +136,7 @@ fn key(figure: Figure, series: &[Series]) -> Vec<KeyEntry> {
         let text = "lower bound: no approximation of the rank is better".to_string();
         out.push(KeyEntry { style: BOUND, shaded: false, text });
     }
-    let grey = Style { colour: style::REFERENCE, marker: Marker::None, width: 1.6, dash: None };
-    out.push(KeyEntry {
-        style: grey,
-        shaded: true,
-        text: "line: median; shaded: smallest to largest".into(),
-    });
+    out.push(KeyEntry::ranges());
     out
 }
 
@@ -180,7 +163,7 @@ pub fn caption(figure: Figure, rows: &[Row]) -> Result<String> {
     }
     let seeds = trials.iter().map(|t| t.seed).collect::<HashSet<_>>().len();
     let seeds = format!("{seeds} seed{}", if seeds == 1 { "" } else { "s" });
-    let failed = rows.iter().filter(|r| r.status == FAILED).count();
+    let failed = rows.iter().filter(|r| r.failed()).count();
     let failed =
         if failed > 0 { format!(" {failed} trials failed and are left out.") } else { String::new() };
     let sampling = if trials.iter().any(|t| t.sampling == Sampling::Symmetric) {
@@ -194,48 +177,25 @@ pub fn caption(figure: Figure, rows: &[Row]) -> Result<String> {
          follow the published rules of binary search from random factors, one warm block power step a projection; the descent starts from the \
          truncated SVD (TT-SVD). Rates are least-squares fits to the medians.{failed}\nMade by: {}",
         sizes.join("; "),
-        command(figure, &trials)
+        figure.command(&trials)
     ))
-}
-
-/// The command that makes this table, recognised from its trials.
-pub fn command(figure: Figure, trials: &[Trial]) -> String {
-    let base = format!("cargo run --release --bin {} --", figure.program());
-    let have: HashSet<Trial> = trials.iter().copied().collect();
-    let seeds = trials.iter().map(|t| t.seed).max().map_or(0, |s| s + 1);
-    let methods: Vec<MethodName> =
-        MethodName::ALL.into_iter().filter(|m| trials.iter().any(|t| t.method == *m)).collect();
-    for preset in [Preset::Paper, Preset::Quick] {
-        let Ok(config) = Config::preset(figure, preset) else { continue };
-        let asked = Config { seeds, methods: methods.clone(), ..config.clone() };
-        if crate::grid::trials(&asked).into_iter().collect::<HashSet<_>>() == have {
-            let mut line = format!("{base} --preset {}", preset.name());
-            if seeds != config.seeds {
-                line += &format!(" --seeds {seeds}");
-            }
-            if methods.len() != config.methods.len() {
-                let names: Vec<&str> = methods.iter().map(|m| m.name(false)).collect();
-                line += &format!(" --methods {}", names.join(","));
-            }
-            return line;
-        }
-    }
-    format!("{base} --config FILE.toml")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::grid::trials;
+    use crate::study::Preset;
 
     #[test]
     fn commands_are_recognised() {
         let figure = Figure::VaryingRank;
-        let paper = Config::preset(figure, Preset::Paper).unwrap();
-        assert!(command(figure, &trials(&paper)).ends_with("exp_varying_rank -- --preset paper"));
-        let quick = Config::preset(figure, Preset::Quick).unwrap();
+        let paper = figure.preset(Preset::Paper).unwrap();
+        assert!(figure.command(&trials(&paper)).ends_with("exp_varying_rank -- --preset paper"));
+        let quick = figure.preset(Preset::Quick).unwrap();
         let fewer = Config { seeds: 2, methods: vec![MethodName::Svd], ..quick };
-        assert!(command(figure, &trials(&fewer)).ends_with("--preset quick --seeds 2 --methods svd"));
-        assert!(command(figure, &trials(&fewer)[1..]).ends_with("--config FILE.toml"));
+        assert!(figure.command(&trials(&fewer)).ends_with("--preset quick --seeds 2 --methods svd"));
+        assert!(figure.command(&trials(&fewer)[1..]).ends_with("--config FILE.toml"));
     }
 }

@@ -1,12 +1,18 @@
-//! Drawing: logarithmic panels with bands, curves, reference lines and captions, as SVG and PNG.
+//! Drawing: panels with bands, curves, reference lines and captions, as SVG and PNG.
 //!
 //! [`scale`] places numbers and labels ticks, [`canvas`] draws on a file's surface, [`panel`] is
 //! one pair of axes, [`sheet`] lays out and writes a whole figure; [`figures`] makes the figures of
-//! the sweeps out of their tables.
+//! the entrywise searches out of their tables, [`rsvd`], [`rmm`], [`lowrank_gemm`] and [`spectra`] those
+//! of the experiments with these names.
 
 pub mod canvas;
+pub mod common;
 pub mod figures;
+pub mod lowrank_gemm;
 pub mod panel;
+pub mod rmm;
+pub mod rsvd;
 pub mod scale;
 pub mod sheet;
+pub mod spectra;
 pub mod style;

@@ -1,8 +1,9 @@
-//! One pair of logarithmic axes with its curves.
+//! One pair of axes with its curves.
 
 use super::canvas::{Anchor, Canvas, Place, text_width};
 use super::scale::{Scale, Tick};
 use super::style::{GRID, INK, MINOR, MUTED, Marker, Style};
+use crate::series::Point;
 use anyhow::Result;
 use plotters::prelude::DrawingBackend;
 
@@ -22,7 +23,24 @@ pub struct Curve {
     pub fitted: bool,
 }
 
-/// One pair of logarithmic axes.
+impl Curve {
+    /// A line that does not widen the axes: a reference.
+    pub fn reference(points: Vec<Place>, style: Style) -> Self {
+        Curve { points, range: Vec::new(), style, fitted: false }
+    }
+
+    /// Medians with their ranges.
+    pub fn medians(points: &[Point], style: Style) -> Self {
+        Curve {
+            points: points.iter().map(|p| (p.x, p.median)).collect(),
+            range: points.iter().map(|p| (p.x, p.low, p.high)).collect(),
+            style,
+            fitted: true,
+        }
+    }
+}
+
+/// One pair of axes: both logarithmic, but the horizontal one linear where it is labelled at 0.
 #[derive(Debug, Clone)]
 pub struct Panel {
     /// What is shown.
@@ -31,7 +49,8 @@ pub struct Panel {
     pub notes: Vec<String>,
     /// The label of the horizontal axis.
     pub x_label: String,
-    /// Where the horizontal axis is labelled; by its decades if empty.
+    /// Where the horizontal axis is labelled; by its decades if empty. A linear axis ends half a unit
+    /// beyond.
     pub x_ticks: Vec<f64>,
     /// The label of the vertical axis.
     pub y_label: String,
@@ -51,8 +70,14 @@ impl Panel {
     pub fn draw<D: DrawingBackend>(&self, canvas: &Canvas<D>, outer: Frame, notes: usize) -> Result<()> {
         let top = outer.1 + 24.0 + 14.0 * notes as f64;
         let (left, right, bottom) = (outer.0 + 66.0, outer.2 - 10.0, outer.3 - 46.0);
-        let x = Scale::new(self.range(|p| p.0, |r| [r.0, r.0], 1.06), (left, right));
-        let y = Scale::new(self.range(|p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
+        let x = match self.x_ticks.contains(&0.0) {
+            true => Scale::linear(
+                (-0.5, self.x_ticks.iter().fold(0.0_f64, |a, x| a.max(*x)) + 0.5),
+                (left, right),
+            ),
+            false => Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right)),
+        };
+        let y = Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
         canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
         for (i, note) in self.notes.iter().enumerate() {
             let at = (left, outer.1 + 27.0 + 14.0 * i as f64);
@@ -71,13 +96,21 @@ impl Panel {
         canvas.text(&self.y_label, (outer.0 + 12.0, (top + bottom) / 2.0), LABEL, Anchor::Upwards)
     }
 
-    /// The range of the data of the fitted curves, with a margin.
-    fn range(&self, point: fn(&Place) -> f64, band: fn(&(f64, f64, f64)) -> [f64; 2], by: f64) -> (f64, f64) {
-        let curves = self.curves.iter().filter(|c| c.fitted);
+    /// The range of the data of some curves, with a margin: `by` this factor, less where they
+    /// hardly vary.
+    fn range(
+        &self,
+        chosen: fn(&&Curve) -> bool,
+        point: fn(&Place) -> f64,
+        band: fn(&(f64, f64, f64)) -> [f64; 2],
+        by: f64,
+    ) -> (f64, f64) {
+        let curves = self.curves.iter().filter(chosen);
         let values = curves.flat_map(|c| c.points.iter().map(point).chain(c.range.iter().flat_map(band)));
         let (low, high) = values
             .filter(|v| *v > 0.0 && v.is_finite())
             .fold((f64::INFINITY, 0.0_f64), |r, v| (r.0.min(v), r.1.max(v)));
+        let by = if high > 1.001 * low { by.min((high / low).powf(0.2)) } else { by };
         if low <= high { (low / by, high * by) } else { (0.1, 1.0) }
     }
 
@@ -88,7 +121,8 @@ impl Panel {
         let mut xs = x.ticks(28.0);
         if !self.x_ticks.is_empty() {
             xs.iter_mut().for_each(|tick| tick.label = None);
-            xs.extend(self.x_ticks.iter().map(own));
+            let (low, high) = x.range();
+            xs.extend(self.x_ticks.iter().filter(|tick| (low..=high).contains(tick)).map(own));
         }
         let ys = y.ticks(15.0);
         for major in [false, true] {
@@ -129,12 +163,31 @@ fn band<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Sca
     let upper = shown.iter().map(|r| (x.place(r.0), y.place(r.2)));
     let lower = shown.iter().rev().map(|r| (x.place(r.0), y.place(r.1)));
     let outline: Vec<Place> = upper.chain(lower).collect();
-    canvas.polygon(&outline, curve.style.colour, 0.2)
+    let (bottom, top) = (y.place(y.range().0), y.place(y.range().1));
+    let inside = half(&half(&outline, |p| p.1 - top), |p| bottom - p.1);
+    if inside.len() < 3 { Ok(()) } else { canvas.polygon(&inside, curve.style.colour, 0.2) }
+}
+
+/// The part of a polygon where a linear function is not negative (Sutherland and Hodgman).
+fn half(polygon: &[Place], side: impl Fn(&Place) -> f64) -> Vec<Place> {
+    let mut out = Vec::new();
+    for (k, b) in polygon.iter().enumerate() {
+        let a = &polygon[(k + polygon.len() - 1) % polygon.len()];
+        let (before, here) = (side(a), side(b));
+        if (before < 0.0) != (here < 0.0) {
+            let t = before / (before - here);
+            out.push((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)));
+        }
+        if here >= 0.0 {
+            out.push(*b);
+        }
+    }
+    out
 }
 
 fn draw<D: DrawingBackend>(canvas: &Canvas<D>, curve: &Curve, x: &Scale, y: &Scale) -> Result<()> {
-    let points = curve.points.iter().filter(|p| p.0 > 0.0 && p.1 > 0.0 && p.1.is_finite());
-    let places: Vec<Place> = points.map(|p| (x.place(p.0), y.place(p.1))).collect();
+    let places = curve.points.iter().map(|p| (x.place(p.0), y.place(p.1)));
+    let places: Vec<Place> = places.filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
     let (bottom, top) = (y.place(y.range().0), y.place(y.range().1));
     for piece in cut(&places, top, bottom) {
         canvas.line(&piece, curve.style)?;
@@ -175,12 +228,20 @@ fn cut(places: &[Place], top: f64, bottom: f64) -> Vec<Vec<Place>> {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{cut, half};
 
     #[test]
     fn curves_are_cut_at_the_frame() {
         let line = [(0.0, -10.0), (20.0, 10.0), (40.0, 5.0), (50.0, 25.0)];
         let pieces = cut(&line, 0.0, 15.0);
         assert_eq!(pieces, vec![vec![(10.0, 0.0), (20.0, 10.0), (40.0, 5.0), (45.0, 15.0)]]);
+    }
+
+    #[test]
+    fn polygons_are_cut_at_a_line() {
+        let square = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)];
+        assert_eq!(half(&square, |p| p.1 - 1.0), [(0.0, 1.0), (4.0, 1.0), (4.0, 4.0), (0.0, 4.0)]);
+        assert_eq!(half(&square, |p| p.1 + 1.0), square);
+        assert_eq!(half(&square, |p| p.1 - 5.0), []);
     }
 }

@@ -1,12 +1,13 @@
-//! Logarithmic scales: places, ticks and their labels.
+//! Scales: places, ticks and their labels.
 
-/// A logarithmic scale from numbers to places on the sheet.
+/// A scale from numbers to places on the sheet: logarithmic, or linear.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     low: f64,
     high: f64,
     from: f64,
     to: f64,
+    linear: bool,
 }
 
 /// A line of the grid.
@@ -22,12 +23,20 @@ impl Scale {
     /// The scale that takes `low..high` (positive) to `from..to`.
     pub fn new((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
         let high = if high > low { high } else { low * 1.0001 };
-        Scale { low, high, from, to }
+        Scale { low, high, from, to, linear: false }
     }
 
-    /// The place of a positive number.
+    /// The linear scale that takes `low..high` to `from..to`; it has no ticks of its own.
+    pub fn linear((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
+        Scale { low, high, from, to, linear: true }
+    }
+
+    /// The place of a number; not finite for what has none on a logarithmic scale.
     pub fn place(&self, x: f64) -> f64 {
-        let t = (x / self.low).ln() / (self.high / self.low).ln();
+        let t = match self.linear {
+            true => (x - self.low) / (self.high - self.low),
+            false => (x / self.low).ln() / (self.high / self.low).ln(),
+        };
         self.from + t * (self.to - self.from)
     }
 
@@ -37,8 +46,12 @@ impl Scale {
     }
 
     /// The lines of the grid: labelled at whole decades, or at 1, 2, 5 where these fit with at
-    /// least `spacing` between two; minor lines at the other multiples.
+    /// least `spacing` between two; minor lines at the other multiples. A range with fewer than
+    /// two of these is labelled at even steps.
     pub fn ticks(&self, spacing: f64) -> Vec<Tick> {
+        if self.linear {
+            return Vec::new();
+        }
         let decades = (self.high / self.low).log10();
         let length = (self.to - self.from).abs();
         let fine = length / decades * 0.3 >= spacing && decades < 4.0;
@@ -60,7 +73,24 @@ impl Scale {
                 }
             }
         }
-        out
+        if out.iter().filter(|tick| tick.label.is_some()).count() < 2 {
+            self.even_ticks(spacing)
+        } else {
+            out
+        }
+    }
+
+    /// Labelled lines at multiples of 1, 2 or 5 times a power of ten.
+    fn even_ticks(&self, spacing: f64) -> Vec<Tick> {
+        let smallest = (self.high - self.low) * spacing / (self.to - self.from).abs();
+        let exponent = smallest.log10().floor() as i32;
+        let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * 10f64.powi(exponent));
+        let step = steps.into_iter().find(|step| *step >= smallest).unwrap_or(steps[3]);
+        let places = (-step.log10().floor()).max(0.0) as usize;
+        let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
+        let tick =
+            |k: i64| Tick { value: k as f64 * step, label: Some(format!("{:.places$}", k as f64 * step)) };
+        (first..=last).map(tick).collect()
     }
 }
 
@@ -137,12 +167,16 @@ mod tests {
         assert_eq!(labels(2.0, 1024.0, 400.0), ["2", "5", "10", "20", "50", "100", "200", "500", "1000"]);
         assert_eq!(labels(0.04, 1.0, 200.0), ["0.05", "0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(1e-5, 1.0, 200.0), ["10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"]);
+        assert_eq!(labels(1.02, 1.31, 200.0), ["1.05", "1.10", "1.15", "1.20", "1.25", "1.30"]);
         assert_eq!(labels(1e-12, 1.0, 130.0), ["10⁻¹²", "10⁻¹⁰", "10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²", "10⁰"]);
     }
 
     #[test]
-    fn places_are_logarithmic() {
+    fn places_are_logarithmic_or_linear() {
         let scale = Scale::new((1.0, 100.0), (0.0, 10.0));
         assert!((scale.place(10.0) - 5.0).abs() < 1e-12);
+        assert!(!scale.place(0.0).is_finite() && !scale.place(-1.0).is_finite());
+        let scale = Scale::linear((-0.5, 4.5), (0.0, 10.0));
+        assert!((scale.place(0.0) - 1.0).abs() < 1e-12 && scale.ticks(20.0).is_empty());
     }
 }

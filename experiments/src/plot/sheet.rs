@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Canvas, DETAIL, wrap};
 use super::panel::Panel;
-use super::style::{INK, MUTED, Style};
+use super::style::{INK, MUTED, Marker, REFERENCE, Style};
 use crate::table::write_atomically;
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
@@ -17,6 +17,24 @@ pub struct KeyEntry {
     pub shaded: bool,
     /// What it is.
     pub text: String,
+}
+
+impl KeyEntry {
+    /// An entry without a range.
+    pub fn line(style: Style, text: impl Into<String>) -> Self {
+        KeyEntry { style, shaded: false, text: text.into() }
+    }
+
+    /// An entry with a range.
+    pub fn shaded(style: Style, text: impl Into<String>) -> Self {
+        KeyEntry { style, shaded: true, text: text.into() }
+    }
+
+    /// What lines and shades are.
+    pub fn ranges() -> Self {
+        let grey = Style { colour: REFERENCE, marker: Marker::None, width: 1.6, dash: None };
+        KeyEntry::shaded(grey, "line: median; shaded: smallest to largest")
+    }
 }
 
 /// A whole figure.

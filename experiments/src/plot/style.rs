@@ -57,3 +57,16 @@ pub const RATE: Style = Style { colour: REFERENCE, marker: Marker::None, width: 
 
 /// A lower bound.
 pub const BOUND: Style = Style { colour: INK, marker: Marker::None, width: 1.0, dash: Some((1.2, 2.4)) };
+
+/// Looks that are told apart by colour and marker, numbered from 0; they repeat from 6 on.
+pub fn numbered(k: usize) -> Style {
+    let (colour, marker) = [
+        ((213, 94, 0), Marker::Disc),
+        ((0, 114, 178), Marker::Square),
+        ((0, 158, 115), Marker::Triangle),
+        ((204, 121, 167), Marker::Disc),
+        ((230, 159, 0), Marker::Square),
+        ((86, 180, 233), Marker::Triangle),
+    ][k % 6];
+    Style { colour, marker, width: 1.6, dash: None }
+}

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use lowrank_experiments::config::Config;
+use lowrank_experiments::figure::{Outcome, Row};
 use lowrank_experiments::grid::{Figure, MethodName, Trial};
-use lowrank_experiments::table::Outcome;
+use lowrank_experiments::study::Study;
 
 /// Plausible errors as a formula of the trial.
-pub fn solver(trial: &Trial) -> Result<Outcome> {
+pub fn solver(figure: Figure, trial: &Trial) -> Result<Row> {
     let (n, m, r) = (trial.n as f64, trial.m as f64, trial.rank as f64);
     let method = match trial.method {
         MethodName::Svd => 1.0,
@@ -15,13 +16,14 @@ pub fn solver(trial: &Trial) -> Result<Outcome> {
     };
     let wobble = 1.0 + 0.02 * (trial.seed as f64 - 1.0) * (1.0 + (m * r).sin());
     let error = method * (1.0 / r).sqrt() * ((n - r) / n).powf(0.6) * (1.0 - 1.0 / m) * wobble;
-    Ok(Outcome {
+    let outcome = Outcome {
         error,
         lower_bound: 0.1 * error,
         seconds: 0.25 + error,
         iterations: trial.rank * 7,
         status: "converged".to_string(),
-    })
+    };
+    Ok(Row::new(figure, trial, outcome))
 }
 
 /// Sixteen trials.
@@ -30,5 +32,5 @@ pub fn small() -> Config {
     let text = "seeds = 2\nmethods = [\"svd\", \"descent\"]\n\
                 [matrices]\nfunctions = [\"f1\"]\nsamplings = [\"symmetric\"]\nn = [16]\nm = [3]\nrank = [2, 4]\n\
                 [tensors]\nfunctions = [\"f3\"]\nsamplings = [\"independent\"]\nn = [8]\nm = [3]\nrank = [2, 4]\n";
-    Config::parse(Figure::VaryingRank, text).unwrap()
+    Figure::VaryingRank.parse(text).unwrap()
 }

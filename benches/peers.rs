@@ -1,0 +1,178 @@
+//! Our side of the comparison with NumPy, SciPy, scikit-learn and PyTorch; `benches/peers/compare.py`
+//! runs it, and the others on the same inputs, and prints the table.
+//!
+//! - `--inputs DIR N..` writes the inputs of these sizes to a folder, as npy and npz files.
+//! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
+//!   `NAME SCALAR N RANK STEPS`, with `keep` at its end where the result is to go to `DIR/ours.npy`.
+//! - otherwise every workload runs once in small, in a temporary folder.
+
+use lowrank::faer::Mat;
+use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, factorize};
+use lowrank::matrix::array_of;
+use lowrank::ndarray::{Array2, Ix2};
+use lowrank::random::with_spectrum;
+use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
+use lowrank::{Result, Scalar, io};
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Rank of the factors that the two-sided product is given.
+const RANK: usize = 64;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> std::result::Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--bench")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["--inputs", folder, ref sizes @ ..] => {
+            for size in sizes {
+                write_inputs(Path::new(folder), size.parse()?)?;
+            }
+        }
+        ["--serve", folder] => {
+            let mut bench = Bench::new(folder);
+            for line in std::io::stdin().lock().lines() {
+                println!("{}", bench.run(&line?)?);
+                std::io::stdout().flush()?;
+            }
+        }
+        _ => small()?,
+    }
+    Ok(())
+}
+
+/// Two matrices (n, n) with the singular values 1, 1/2, 1/3, ..., and factors of both.
+fn write_inputs(folder: &Path, n: usize) -> Result<()> {
+    let spectrum: Vec<f64> = (1..=n).map(|i| 1.0 / i as f64).collect();
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        let a = with_spectrum::<f64>(n, n, &spectrum, seed);
+        let single = Mat::from_fn(n, n, |i, j| a[(i, j)] as f32);
+        io::write_npy(folder.join(format!("{name}_f64_{n}.npy")), array_of(&a).view().into_dyn())?;
+        io::write_npy(folder.join(format!("{name}_f32_{n}.npy")), array_of(&single).view().into_dyn())?;
+        let method = Method::Randomized { oversampling: 10, power_iterations: 2, seed: 0 };
+        let factors = factorize(&a, &Factorization { rank: Rank::Fixed(RANK.min(n)), method })?.factors;
+        io::save_low_rank(folder.join(format!("{name}_factors_f64_{n}.npz")), &factors)?;
+    }
+    Ok(())
+}
+
+fn small() -> std::result::Result<(), Failure> {
+    let folder = std::env::temp_dir().join(format!("lowrank-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let run = || -> std::result::Result<(), Failure> {
+        write_inputs(&folder, 200)?;
+        let mut bench = Bench::new(&folder);
+        for line in [
+            "randomized f64 200 16 1",
+            "randomized f32 200 16 1",
+            "truncated f64 200 16 0",
+            "svd f64 200 0 0",
+            "two_sided f64 200 0 0",
+            "product f64 200 0 0",
+            "product f32 200 0 0",
+        ] {
+            println!("{line}: {} s", bench.run(line)?);
+        }
+        Ok(())
+    };
+    let done = run();
+    std::fs::remove_dir_all(&folder)?;
+    done
+}
+
+/// The matrices read so far, as they are in the files, row by row.
+type Kept<T> = HashMap<String, Array2<T>>;
+
+struct Bench {
+    folder: PathBuf,
+    double: Kept<f64>,
+    single: Kept<f32>,
+}
+
+impl Bench {
+    fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), double: HashMap::new(), single: HashMap::new() }
+    }
+
+    /// Runs one workload; the seconds it took.
+    fn run(&mut self, line: &str) -> std::result::Result<f64, Failure> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (words, keep) = match words[..] {
+            [ref words @ .., "keep"] => (words, true),
+            ref words => (words, false),
+        };
+        let [name, scalar, n, rank, steps] = *words else {
+            return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
+        };
+        let (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
+        let folder = keep.then_some(self.folder.as_path());
+        match scalar {
+            "f64" => {
+                read(&mut self.double, &self.folder, n)?;
+                one(name, &self.folder, &self.double, (n, rank, steps), folder)
+            }
+            "f32" => {
+                read(&mut self.single, &self.folder, n)?;
+                one(name, &self.folder, &self.single, (n, rank, steps), folder)
+            }
+            _ => Err(format!("`{scalar}` is neither f32 nor f64").into()),
+        }
+    }
+}
+
+/// Reads both matrices of a size, once.
+fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::Result<(), Failure> {
+    for name in ["a", "b"] {
+        let key = format!("{name}{n}");
+        if !kept.contains_key(&key) {
+            let array = io::read_npy_as::<T>(folder.join(format!("{name}_{}_{n}.npy", T::NAME)))?;
+            kept.insert(key, array.into_dimensionality::<Ix2>()?);
+        }
+    }
+    Ok(())
+}
+
+/// Runs one workload of size n, rank and power steps; writes the result where it is to be kept.
+fn one<T: Scalar>(
+    name: &str,
+    folder: &Path,
+    kept: &Kept<T>,
+    (n, rank, steps): (usize, usize, usize),
+    keep: Option<&Path>,
+) -> std::result::Result<f64, Failure> {
+    let (a, b) = (&kept[&format!("a{n}")], &kept[&format!("b{n}")]);
+    let mut out = Mat::<T>::full(n, n, T::of(1.0)); // memory that is there
+    let mut pair = Vec::new();
+    if name == "two_sided" {
+        for name in ["a", "b"] {
+            pair.push(io::load_low_rank::<T>(folder.join(format!("{name}_factors_f64_{n}.npz")))?);
+        }
+    }
+    let clock = Instant::now();
+    let found: Option<Svd<T>> = match name {
+        "randomized" => {
+            let parameters = Randomized { power_iterations: steps, ..Default::default() };
+            Some(randomized(a, rank, &parameters)?)
+        }
+        "truncated" => Some(lanczos(a, rank, &Lanczos { tolerance: 1e-12, ..Default::default() })?.svd),
+        "svd" => Some(dense(a)?),
+        "two_sided" => {
+            chain_into(out.as_mut(), &[Operand::LowRank(&pair[0]), Operand::LowRank(&pair[1])])?;
+            None
+        }
+        "product" => {
+            dense_into(out.as_mut(), a, b)?;
+            None
+        }
+        _ => return Err(format!("no workload `{name}`").into()),
+    };
+    let seconds = clock.elapsed().as_secs_f64();
+    if let Some(folder) = keep {
+        let result = found.map_or(out, |svd| svd.to_dense());
+        io::write_npy(folder.join("ours.npy"), array_of(&result).view().into_dyn())?;
+    }
+    Ok(seconds)
+}

@@ -1,0 +1,212 @@
+"""Runs NumPy, SciPy, scikit-learn and PyTorch (CPU) and this project on the same inputs, two threads
+each, in turns, and prints one table: medians, the ratio of times, the errors of both.
+
+    python3 -m venv target/peers
+    target/peers/bin/pip install -r benches/peers/requirements.txt
+    target/peers/bin/python benches/peers/compare.py [--only WORD] [--repeats 5] [--quick]
+
+A ratio below 1 means that ours is faster. The matrices have the singular values 1, 1/2, 1/3, ... and
+random singular vectors. Errors are computed here, by the same lines for both sides: of a truncated
+SVD |A - X|_F over the smallest possible, minus 1; of a full SVD |A - X|_F / |A|_F; of products
+|X z - A (B z)| / |A (B z)| for random z. Truncated SVDs draw rank + 10 columns on both sides.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+THREADS = "2"
+for variable in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
+    os.environ[f"{variable}_NUM_THREADS"] = THREADS
+
+import numpy as np  # noqa: E402
+import scipy.linalg  # noqa: E402
+import scipy.sparse.linalg  # noqa: E402
+import torch  # noqa: E402
+from sklearn.utils.extmath import randomized_svd  # noqa: E402
+
+torch.set_num_threads(int(THREADS))
+ROOT = Path(__file__).resolve().parents[2]
+OVERSAMPLING = 10
+
+
+class Ours:
+    """The Rust side: a process that runs a workload for each line."""
+
+    def __init__(self, program, folder):
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [program, "--serve", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def seconds(self, line):
+        print(line, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"our side ended at `{line}`")
+        return float(answer)
+
+    def result(self, line):
+        self.seconds(f"{line} keep")
+        return np.load(self.folder / "ours.npy")
+
+
+class Input:
+    """The matrices of one scalar and size, and the same memory as torch tensors."""
+
+    def __init__(self, folder, scalar, n):
+        self.n = n
+        self.a = np.load(folder / f"a_{scalar}_{n}.npy")
+        self.b = np.load(folder / f"b_{scalar}_{n}.npy")
+        self.ta, self.tb = torch.from_numpy(self.a), torch.from_numpy(self.b)
+        self.out = np.ones_like(self.a)
+        self.tout = torch.from_numpy(self.out)
+        dtype = self.a.dtype
+        self.factors = []
+        for name in "ab":
+            with np.load(folder / f"{name}_factors_f64_{n}.npz") as file:
+                self.factors.append((file["u"].astype(dtype), file["v"].astype(dtype)))
+
+    def truncation_error(self, x, rank):
+        a = self.a.astype(np.float64)
+        best = np.sqrt(np.sum(1.0 / np.arange(rank + 1, self.n + 1) ** 2.0))
+        return np.linalg.norm(a - x) / best - 1.0
+
+    def svd_error(self, x):
+        return np.linalg.norm(self.a - x) / np.linalg.norm(self.a)
+
+    def product_error(self, x):
+        a, b, x = (m.astype(np.float64) for m in (self.a, self.b, x))
+        z = np.random.default_rng(0).standard_normal((self.n, 8))
+        right = a @ (b @ z)
+        return np.linalg.norm(x @ z - right) / np.linalg.norm(right)
+
+
+def dense(u, s, vt):
+    """U diag(s) V' in double precision."""
+    return (np.asarray(u, np.float64) * np.asarray(s, np.float64)) @ np.asarray(vt, np.float64)
+
+
+def torch_svd(x, rank, steps):
+    u, s, v = torch.svd_lowrank(x.ta, q=rank + OVERSAMPLING, niter=steps)
+    return u[:, :rank], s[:rank], v[:, :rank].T
+
+
+def scikit_svd(x, rank, steps):
+    return randomized_svd(x.a, rank, n_oversamples=OVERSAMPLING, n_iter=steps, random_state=0)
+
+
+def propack(x, rank, _):
+    return scipy.sparse.linalg.svds(x.a, k=rank, solver="propack", rng=0)
+
+
+def numpy_two_sided(x, *_):
+    (ua, va), (ub, vb) = x.factors
+    return np.matmul(ua @ (va.T @ ub), vb.T, out=x.out)
+
+
+def workloads(quick):
+    """Name on our side, scalar, size, rank, power steps, and the peers: name and function."""
+    sizes = (256,) if quick else (2048, 4096)
+    n = sizes[0]
+    ranks = (16,) if quick else (32, 64, 128)
+    for scalar in ("f64", "f32"):
+        for size in sizes:
+            for rank in ranks:
+                for steps in (0, 1, 2):
+                    peers = {"torch": torch_svd}
+                    if size == n and rank in (16, 64):
+                        peers["scikit-learn"] = scikit_svd
+                    yield "randomized", scalar, size, rank, steps, peers
+    yield "truncated", "f64", n, min(64, n // 8), 0, {"scipy propack": propack}
+    full = {
+        "numpy": lambda x, *_: np.linalg.svd(x.a, full_matrices=False),
+        "scipy gesdd": lambda x, *_: scipy.linalg.svd(x.a, full_matrices=False, lapack_driver="gesdd"),
+        "torch": lambda x, *_: torch.linalg.svd(x.ta, full_matrices=False),
+    }
+    yield "svd", "f64", n, 0, 0, full
+    products = {
+        "numpy": lambda x, *_: np.matmul(x.a, x.b, out=x.out),
+        "torch": lambda x, *_: torch.matmul(x.ta, x.tb, out=x.tout),
+    }
+    for scalar in ("f64", "f32"):
+        yield "two_sided", scalar, n, 0, 0, {"numpy": numpy_two_sided, "numpy full": products["numpy"]}
+        yield "product", scalar, n, 0, 0, products
+
+
+def error(name, x, rank, result):
+    found = dense(*result) if isinstance(result, tuple) else np.asarray(result)
+    if name in ("randomized", "truncated"):
+        return x.truncation_error(found, rank)
+    return x.svd_error(found) if name == "svd" else x.product_error(found)
+
+
+def rested(run):
+    """Seconds of one run, after the threads of the one before have gone to sleep."""
+    time.sleep(0.2)
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def our_program():
+    """Builds our side; the path of the program."""
+    build = ["cargo", "bench", "--bench", "peers", "--no-run", "--message-format", "short"]
+    text = subprocess.run(build, cwd=ROOT, check=True, capture_output=True, text=True).stderr
+    return ROOT / text.rsplit("(", 1)[1].split(")", 1)[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default="", help="workloads whose line holds this text")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that all runs")
+    parser.add_argument("--inputs", type=Path, help="a folder for the inputs, made there once; else temporary")
+    arguments = parser.parse_args()
+    chosen = [w for w in workloads(arguments.quick) if arguments.only in " ".join(map(str, w[:5]))]
+    program = our_program()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.inputs or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = {str(w[2]) for w in chosen if not (folder / f"b_factors_f64_{w[2]}.npz").exists()}
+        subprocess.run([program, "--inputs", folder, *sorted(missing)], check=True)
+        compare(chosen, Ours(program, folder), folder, arguments.repeats)
+
+
+def compare(chosen, ours, folder, repeats):
+    print(f"numpy {np.__version__}, scipy {scipy.__version__}, torch {torch.__version__}; {THREADS} threads;")
+    print(f"medians of {repeats} runs in turns, milliseconds; errors: see compare.py")
+    print(f"{'workload':<28} {'peer':<14} {'ours':>8} {'peer':>8} {'ratio':>6} {'our error':>10} {'peer error':>10}")
+    torch.manual_seed(0)
+    inputs = {}
+    for name, scalar, n, rank, steps, peers in chosen:
+        if (scalar, n) not in inputs:
+            inputs = {(scalar, n): Input(folder, scalar, n)}  # one at a time, for the memory's sake
+        x = inputs[scalar, n]
+        line = f"{name} {scalar} {n} {rank} {steps}"
+        own_error = error(name, x, rank, ours.result(line))
+        errors = {peer: error(name, x, rank, run(x, rank, steps)) for peer, run in peers.items()}
+        own, times = [], {peer: [] for peer in peers}
+        for _ in range(repeats):
+            time.sleep(0.2)
+            own.append(ours.seconds(line))
+            for peer, run in peers.items():
+                times[peer].append(rested(lambda: run(x, rank, steps)))
+        mine = 1e3 * statistics.median(own)
+        label = f"{name} {scalar} {n}" + (f" k={rank}" if rank else "") + (f" q={steps}" if name == "randomized" else "")
+        for peer in peers:
+            theirs = 1e3 * statistics.median(times[peer])
+            print(
+                f"{label:<28} {peer:<14} {mine:8.1f} {theirs:8.1f} {mine / theirs:6.2f}"
+                f" {own_error:10.1e} {errors[peer]:10.1e}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+//! Products of two matrices from a sample of the inner index: error against the number of samples,
+//! beside the expected one.
+
+use crate::cases::Case;
+use crate::families::{Family, check_sweep};
+use crate::measure::{Latest, median_seconds};
+use crate::plot::rmm as plots;
+use crate::plot::sheet::Sheet;
+use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::table::{FAILED, VERSION};
+use anyhow::{Context, Result, bail};
+use lowrank::faer::Mat;
+use lowrank::matmul::{
+    ErrorBound, Leverage, Probabilities, Sampled, Sampling, dense_into, expected_error, sampled,
+};
+use lowrank::matrix::frobenius;
+use serde::{Deserialize, Serialize};
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Number of repetitions; their seeds are 0, 1, ..., seeds - 1.
+    pub seeds: u64,
+    /// Timings of every trial; their median counts.
+    pub timings: usize,
+    /// The sweeps: all combinations of a sweep's lists are run.
+    pub sweep: Vec<Sweep>,
+}
+
+/// Lists of which all combinations are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The matrices.
+    pub families: Vec<Family>,
+    /// Their sizes.
+    #[serde(default)]
+    pub n: Vec<usize>,
+    /// Products of stored weights, for the family of this name.
+    #[serde(default)]
+    pub weights: Vec<String>,
+    /// Numbers of samples.
+    pub samples: Vec<usize>,
+    /// Rules of sampling.
+    pub schemes: Vec<Scheme>,
+}
+
+/// A rule of sampling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// All indices alike, with replacement.
+    Uniform,
+    /// By the norms of columns and rows, with replacement.
+    Norms,
+    /// By the norms, without replacement.
+    NormsWithout,
+    /// By leverage scores of the leading singular subspaces, with replacement.
+    Leverage,
+}
+
+impl Scheme {
+    /// All of them.
+    pub const ALL: [Scheme; 4] = [Scheme::Uniform, Scheme::Leverage, Scheme::Norms, Scheme::NormsWithout];
+
+    /// Its name in configurations and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Uniform => "uniform",
+            Scheme::Norms => "norms",
+            Scheme::NormsWithout => "norms-without",
+            Scheme::Leverage => "leverage",
+        }
+    }
+
+    fn sampling(self, samples: usize, seed: u64) -> Sampling<'static> {
+        let probabilities = match self {
+            Scheme::Uniform => Probabilities::Uniform,
+            Scheme::Norms | Scheme::NormsWithout => Probabilities::Norms,
+            Scheme::Leverage => Probabilities::Leverage(Leverage::default()),
+        };
+        Sampling { samples, probabilities, replacement: self != Scheme::NormsWithout, seed }
+    }
+}
+
+/// One sampled product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trial {
+    /// The matrices.
+    pub case: Case,
+    /// Number of samples.
+    pub samples: usize,
+    /// Rule of sampling.
+    pub scheme: Scheme,
+}
+
+impl std::fmt::Display for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} samples, {}", self.case, self.samples, self.scheme.name())
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The family.
+    pub family: Family,
+    /// Where weights come from; empty for other families.
+    pub weights: String,
+    /// Size.
+    pub n: usize,
+    /// Number of samples.
+    pub samples: usize,
+    /// Rule of sampling.
+    pub scheme: Scheme,
+    /// Seed.
+    pub seed: u64,
+    /// |A B - C|_F / (|A|_F |B|_F).
+    pub error: f64,
+    /// The root of the expected square of it, or an upper bound.
+    pub expected: f64,
+    /// Whether that is the exact value.
+    pub exact: bool,
+    /// |A B - C|_F / |A B|_F.
+    pub relative_error: f64,
+    /// Seconds of the sampled product, the median.
+    pub seconds: f64,
+    /// Seconds of the full product, the median.
+    pub full_seconds: f64,
+    /// Threads of each.
+    pub threads: usize,
+    /// Why it ended: `done` or `failed`.
+    pub status: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+impl Record for Row {
+    fn status(&self) -> &str {
+        &self.status
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+/// What the trials of a pair of matrices share.
+struct Problem {
+    a: Mat<f64>,
+    b: Mat<f64>,
+    product: Mat<f64>,
+}
+
+impl Problem {
+    fn new(case: Case) -> Result<Self> {
+        let (a, b) = case.pair()?;
+        let mut product = Mat::zeros(a.nrows(), b.ncols());
+        dense_into(product.as_mut(), a.as_ref(), b.as_ref())?;
+        Ok(Problem { a, b, product })
+    }
+
+    /// The smallest size.
+    fn size(&self) -> usize {
+        self.a.nrows().min(self.a.ncols()).min(self.b.ncols())
+    }
+}
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct Rmm;
+
+impl Study for Rmm {
+    type Config = Config;
+    type Choice = NoChoice;
+    type Trial = Trial;
+    type Row = Row;
+
+    fn program(self) -> &'static str {
+        "exp_rmm"
+    }
+
+    fn stem(self) -> &'static str {
+        "rmm"
+    }
+
+    fn about(self) -> String {
+        "Products from a sample of the inner index: error against the number of samples, beside the \
+         expected one"
+            .to_string()
+    }
+
+    fn text(self, preset: Preset) -> &'static str {
+        match preset {
+            Preset::Quick => include_str!("../presets/rmm_quick.toml"),
+            Preset::Paper => include_str!("../presets/rmm_paper.toml"),
+        }
+    }
+
+    fn timed(self) -> bool {
+        true
+    }
+
+    fn check(self, config: &Config) -> Result<()> {
+        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
+            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
+        }
+        for (i, sweep) in config.sweep.iter().enumerate() {
+            check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("samples", &sweep.samples))
+                .and_then(|()| distinct("schemes", &sweep.schemes))
+                .with_context(|| format!("[[sweep]] {}", i + 1))?;
+        }
+        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
+    }
+
+    fn seeds(self, config: &mut Config) -> &mut u64 {
+        &mut config.seeds
+    }
+
+    fn choose(self, _: &mut Config, _: &NoChoice) {}
+
+    fn trials(self, config: &Config) -> Vec<Trial> {
+        let mut out = Vec::new();
+        for sweep in &config.sweep {
+            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
+                for &samples in &sweep.samples {
+                    out.extend(sweep.schemes.iter().map(|&scheme| Trial { case, samples, scheme }));
+                }
+            }
+        }
+        out
+    }
+
+    fn seed(self, trial: &Trial) -> u64 {
+        trial.case.seed
+    }
+
+    fn cost(self, trial: &Trial) -> f64 {
+        let (n, s) = (trial.case.n.max(384) as f64, trial.samples as f64);
+        1e-3 + 1e-10 * n * n * (n + s)
+    }
+
+    fn kind(self, trial: &Trial) -> usize {
+        trial.case.n
+    }
+
+    fn solve(self, config: &Config, trial: &Trial) -> Result<Row> {
+        static LATEST: Latest<Case, Problem> = Latest::new();
+        let problem = LATEST.get(trial.case, || Problem::new(trial.case))?;
+        let (a, b) = (problem.a.as_ref(), problem.b.as_ref());
+        let sampling = trial.scheme.sampling(trial.samples, trial.case.seed);
+        let ErrorBound { relative: expected, exact, .. } = expected_error(a, b, &sampling)?;
+        let mut found: Option<Sampled<f64>> = None;
+        let mut full = Mat::zeros(a.nrows(), b.ncols());
+        let [full_seconds, seconds] = median_seconds(
+            config.timings,
+            [&mut || Ok(dense_into(full.as_mut(), a, b)?), &mut || {
+                found = Some(sampled(a, b, &sampling)?);
+                Ok(())
+            }],
+        )?;
+        let estimate = found.context("no timing was asked for")?.product;
+        let residual = frobenius((&problem.product - estimate).as_ref());
+        Ok(Row {
+            error: residual / (frobenius(a) * frobenius(b)),
+            expected,
+            exact,
+            relative_error: residual / frobenius(problem.product.as_ref()),
+            seconds,
+            full_seconds,
+            threads: rayon::current_num_threads(),
+            n: problem.size(),
+            status: "done".to_string(),
+            ..self.failed(trial)
+        })
+    }
+
+    fn failed(self, trial: &Trial) -> Row {
+        Row {
+            family: trial.case.family,
+            weights: trial.case.weights.to_string(),
+            n: trial.case.n,
+            samples: trial.samples,
+            scheme: trial.scheme,
+            seed: trial.case.seed,
+            error: f64::NAN,
+            expected: f64::NAN,
+            exact: false,
+            relative_error: f64::NAN,
+            seconds: f64::NAN,
+            full_seconds: f64::NAN,
+            threads: 0,
+            status: FAILED.to_string(),
+            version: VERSION.to_string(),
+        }
+    }
+
+    fn trial(self, row: &Row) -> Result<Trial> {
+        let case = Case::of_row(row.family, &row.weights, row.n, row.seed);
+        Ok(Trial { case, samples: row.samples, scheme: row.scheme })
+    }
+
+    fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
+        plots::sheets(self, rows)
+    }
+}

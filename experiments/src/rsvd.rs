@@ -1,0 +1,337 @@
+//! Randomized singular value decompositions beside the dense one: error over the optimum, and time,
+//! against rank, power iterations and sketch.
+
+use crate::cases::Case;
+use crate::families::{Family, check_sweep};
+use crate::measure::{Latest, median_seconds, spectral_norm};
+use crate::plot::rsvd as plots;
+use crate::plot::sheet::Sheet;
+use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::table::{FAILED, VERSION};
+use anyhow::{Context, Result, bail};
+use lowrank::faer::Mat;
+use lowrank::matrix::{frobenius, slice_norm};
+use lowrank::operator::Csr;
+use lowrank::random;
+use lowrank::svd::{Randomized, Svd, dense, randomized};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Columns of the sketch beyond the rank.
+pub const OVERSAMPLING: usize = 10;
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Number of repetitions; their seeds are 0, 1, ..., seeds - 1.
+    pub seeds: u64,
+    /// Timings of every trial; their median counts.
+    pub timings: usize,
+    /// The sweeps: all combinations of a sweep's lists are run.
+    pub sweep: Vec<Sweep>,
+}
+
+/// Lists of which all combinations are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The matrices.
+    pub families: Vec<Family>,
+    /// Their sizes.
+    #[serde(default)]
+    pub n: Vec<usize>,
+    /// Products of stored weights, for the family of this name.
+    #[serde(default)]
+    pub weights: Vec<String>,
+    /// Ranks.
+    pub rank: Vec<usize>,
+    /// Numbers of power iterations.
+    pub power_iterations: Vec<usize>,
+    /// Distributions of the sketch.
+    pub sketches: Vec<Sketch>,
+}
+
+/// The distribution of the sketch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sketch {
+    /// Gaussian entries.
+    Gaussian,
+    /// Eight entries of 1 or -1 in a row.
+    SparseSign,
+    /// Random signs and columns of a Hadamard matrix.
+    Hadamard,
+}
+
+impl Sketch {
+    /// Its name in configurations and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sketch::Gaussian => "gaussian",
+            Sketch::SparseSign => "sparse-sign",
+            Sketch::Hadamard => "hadamard",
+        }
+    }
+
+    fn library(self) -> random::Sketch {
+        match self {
+            Sketch::Gaussian => random::Sketch::Gaussian,
+            Sketch::SparseSign => random::Sketch::SparseSign { nonzeros: 8 },
+            Sketch::Hadamard => random::Sketch::Hadamard,
+        }
+    }
+}
+
+/// One decomposition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trial {
+    /// The matrix.
+    pub case: Case,
+    /// Rank.
+    pub rank: usize,
+    /// Power iterations.
+    pub power_iterations: usize,
+    /// The distribution of the sketch.
+    pub sketch: Sketch,
+}
+
+impl std::fmt::Display for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (case, rank, q) = (self.case, self.rank, self.power_iterations);
+        write!(f, "{case}, rank {rank}, {q} power iterations, {} sketch", self.sketch.name())
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The family.
+    pub family: Family,
+    /// Where weights come from; empty for other families.
+    pub weights: String,
+    /// Size.
+    pub n: usize,
+    /// Rank.
+    pub rank: usize,
+    /// Power iterations.
+    pub power_iterations: usize,
+    /// The distribution of the sketch.
+    pub sketch: Sketch,
+    /// Seed.
+    pub seed: u64,
+    /// |A - X|_F / |A|_F.
+    pub error: f64,
+    /// The smallest possible one: from the singular values beyond the rank.
+    pub optimal: f64,
+    /// |A - X|_2 / |A|_2.
+    pub spectral_error: f64,
+    /// The smallest possible one.
+    pub spectral_optimal: f64,
+    /// Seconds of the randomized decomposition, the median.
+    pub seconds: f64,
+    /// Seconds of the dense one of the same matrix.
+    pub dense_seconds: f64,
+    /// Threads of each.
+    pub threads: usize,
+    /// Why it ended: `done` or `failed`.
+    pub status: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+impl Record for Row {
+    fn status(&self) -> &str {
+        &self.status
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+/// What the trials of a matrix share.
+struct Problem {
+    a: Mat<f64>,
+    sparse: Option<Csr<f64>>,
+    /// All singular values.
+    s: Vec<f64>,
+    norm: f64,
+    dense_seconds: f64,
+}
+
+impl Problem {
+    fn new(case: Case) -> Result<Self> {
+        let a = case.first()?;
+        let sparse = case.family.density().map(|_| Csr::from_dense(a.as_ref())).transpose()?;
+        let clock = Instant::now();
+        let s = dense(a.as_ref())?.s;
+        let dense_seconds = clock.elapsed().as_secs_f64();
+        let norm = frobenius(a.as_ref());
+        Ok(Problem { a, sparse, s, norm, dense_seconds })
+    }
+
+    /// The smallest size.
+    fn size(&self) -> usize {
+        self.a.nrows().min(self.a.ncols())
+    }
+
+    fn randomized(&self, rank: usize, parameters: &Randomized<'_, f64>) -> lowrank::Result<Svd<f64>> {
+        match &self.sparse {
+            Some(sparse) => randomized(sparse, rank, parameters),
+            None => randomized(&self.a, rank, parameters),
+        }
+    }
+}
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct Rsvd;
+
+impl Study for Rsvd {
+    type Config = Config;
+    type Choice = NoChoice;
+    type Trial = Trial;
+    type Row = Row;
+
+    fn program(self) -> &'static str {
+        "exp_rsvd"
+    }
+
+    fn stem(self) -> &'static str {
+        "rsvd"
+    }
+
+    fn about(self) -> String {
+        "Randomized SVD beside the dense one: error over the optimum, and time, against rank, power \
+         iterations and sketch"
+            .to_string()
+    }
+
+    fn text(self, preset: Preset) -> &'static str {
+        match preset {
+            Preset::Quick => include_str!("../presets/rsvd_quick.toml"),
+            Preset::Paper => include_str!("../presets/rsvd_paper.toml"),
+        }
+    }
+
+    fn timed(self) -> bool {
+        true
+    }
+
+    fn check(self, config: &Config) -> Result<()> {
+        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
+            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
+        }
+        for (i, sweep) in config.sweep.iter().enumerate() {
+            let lists = || {
+                check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("rank", &sweep.rank))?;
+                distinct("power_iterations", &sweep.power_iterations)?;
+                distinct("sketches", &sweep.sketches)
+            };
+            lists().with_context(|| format!("[[sweep]] {}", i + 1))?;
+        }
+        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
+    }
+
+    fn seeds(self, config: &mut Config) -> &mut u64 {
+        &mut config.seeds
+    }
+
+    fn choose(self, _: &mut Config, _: &NoChoice) {}
+
+    fn trials(self, config: &Config) -> Vec<Trial> {
+        let mut out = Vec::new();
+        for sweep in &config.sweep {
+            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
+                for &rank in &sweep.rank {
+                    for &power_iterations in &sweep.power_iterations {
+                        let trial = |&sketch| Trial { case, rank, power_iterations, sketch };
+                        out.extend(sweep.sketches.iter().map(trial));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn seed(self, trial: &Trial) -> u64 {
+        trial.case.seed
+    }
+
+    fn cost(self, trial: &Trial) -> f64 {
+        let (n, l, q) =
+            (trial.case.n.max(384) as f64, trial.rank as f64 + 10.0, trial.power_iterations as f64);
+        1e-3 + 1e-10 * (8.0 * n * n * l * (q + 2.0) + 60.0 * n * l * l * (q + 1.0))
+    }
+
+    fn kind(self, trial: &Trial) -> usize {
+        trial.case.n
+    }
+
+    fn solve(self, config: &Config, trial: &Trial) -> Result<Row> {
+        static LATEST: Latest<Case, Problem> = Latest::new();
+        let problem = LATEST.get(trial.case, || Problem::new(trial.case))?;
+        let parameters = Randomized {
+            oversampling: OVERSAMPLING,
+            power_iterations: trial.power_iterations,
+            seed: trial.case.seed,
+            start: None,
+            sketch: trial.sketch.library(),
+        };
+        let mut svd = None;
+        let [seconds] = median_seconds(
+            config.timings,
+            [&mut || {
+                svd = Some(problem.randomized(trial.rank, &parameters)?);
+                Ok(())
+            }],
+        )?;
+        let residual = &problem.a - svd.context("no timing was asked for")?.to_dense();
+        let first = problem.s[0];
+        Ok(Row {
+            error: frobenius(residual.as_ref()) / problem.norm,
+            optimal: slice_norm(&problem.s[trial.rank..]) / problem.norm,
+            spectral_error: spectral_norm(residual.as_ref())? / first,
+            spectral_optimal: problem.s.get(trial.rank).copied().unwrap_or(0.0) / first,
+            seconds,
+            dense_seconds: problem.dense_seconds,
+            threads: rayon::current_num_threads(),
+            n: problem.size(),
+            status: "done".to_string(),
+            ..self.failed(trial)
+        })
+    }
+
+    fn failed(self, trial: &Trial) -> Row {
+        Row {
+            family: trial.case.family,
+            weights: trial.case.weights.to_string(),
+            n: trial.case.n,
+            rank: trial.rank,
+            power_iterations: trial.power_iterations,
+            sketch: trial.sketch,
+            seed: trial.case.seed,
+            error: f64::NAN,
+            optimal: f64::NAN,
+            spectral_error: f64::NAN,
+            spectral_optimal: f64::NAN,
+            seconds: f64::NAN,
+            dense_seconds: f64::NAN,
+            threads: 0,
+            status: FAILED.to_string(),
+            version: VERSION.to_string(),
+        }
+    }
+
+    fn trial(self, row: &Row) -> Result<Trial> {
+        let case = Case::of_row(row.family, &row.weights, row.n, row.seed);
+        let (rank, power_iterations, sketch) = (row.rank, row.power_iterations, row.sketch);
+        Ok(Trial { case, rank, power_iterations, sketch })
+    }
+
+    fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
+        plots::sheets(self, rows)
+    }
+}

@@ -1,0 +1,156 @@
+//! What an experiment is to the harness: a configuration, its trials, the row a trial gives, and the
+//! figures of the rows.
+
+use crate::plot::sheet::Sheet;
+use crate::table::{FAILED, VERSION};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::fs;
+use std::hash::Hash;
+use std::path::Path;
+
+/// The compiled-in configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Small sizes: all programs together within minutes on two cores.
+    Quick,
+    /// The sizes of the committed figures.
+    Paper,
+}
+
+impl Preset {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Preset::Quick => "quick",
+            Preset::Paper => "paper",
+        }
+    }
+}
+
+/// A row of a table.
+pub trait Record: Clone + Send + Serialize + DeserializeOwned {
+    /// Why the trial ended; [`FAILED`] where it gave no answer.
+    fn status(&self) -> &str;
+    /// Version of the program.
+    fn version(&self) -> &str;
+
+    /// Whether the trial gave no answer.
+    fn failed(&self) -> bool {
+        self.status() == FAILED
+    }
+
+    /// Whether it is an answer of this version.
+    fn current(&self) -> bool {
+        !self.failed() && self.version() == VERSION
+    }
+}
+
+/// No options beside the shared ones.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NoChoice {}
+
+/// An experiment: what the harness has to know to run it, to resume it and to draw it.
+pub trait Study: Copy + Send + Sync {
+    /// What to measure, as read from TOML.
+    type Config: Clone + Serialize + DeserializeOwned + Sync;
+    /// Options of the command line beside the shared ones.
+    type Choice: clap::Args + Clone;
+    /// One trial. Two different trials of a configuration are never equal.
+    type Trial: Copy + Eq + Hash + Display + Send + Sync;
+    /// What is written of a trial.
+    type Row: Record;
+
+    /// The name of the program.
+    fn program(self) -> &'static str;
+    /// The name of its table and journal, without extension.
+    fn stem(self) -> &'static str;
+    /// What it does, in a line.
+    fn about(self) -> String;
+    /// The TOML text of a preset.
+    fn text(self, preset: Preset) -> &'static str;
+    /// Whether trials are timed: then they run one after the other, each on all threads.
+    fn timed(self) -> bool;
+
+    /// Checks every value of a configuration.
+    fn check(self, config: &Self::Config) -> Result<()>;
+    /// The number of repetitions of a configuration, to be read or changed.
+    fn seeds(self, config: &mut Self::Config) -> &mut u64;
+    /// Changes a configuration as the options ask for.
+    fn choose(self, config: &mut Self::Config, choice: &Self::Choice);
+    /// The inverse of [`Study::choose`]: restricts a configuration to what these trials show, and
+    /// gives the options that do so, each after a space.
+    fn narrow(self, _config: &mut Self::Config, _trials: &[Self::Trial]) -> String {
+        String::new()
+    }
+
+    /// All trials, in the order of the table.
+    fn trials(self, config: &Self::Config) -> Vec<Self::Trial>;
+    /// The seed of a trial.
+    fn seed(self, trial: &Self::Trial) -> u64;
+    /// A rough estimate of its seconds on one core: for the order of work and the time left.
+    fn cost(self, trial: &Self::Trial) -> f64;
+    /// Trials of the same kind take times in proportion to their costs.
+    fn kind(self, _trial: &Self::Trial) -> usize {
+        0
+    }
+
+    /// Runs a trial.
+    fn solve(self, config: &Self::Config, trial: &Self::Trial) -> Result<Self::Row>;
+    /// The row of a trial that gave no answer.
+    fn failed(self, trial: &Self::Trial) -> Self::Row;
+    /// The trial of a row; an error where the row is not of this experiment.
+    fn trial(self, row: &Self::Row) -> Result<Self::Trial>;
+    /// The figures of a table, each with the name of its files without extension.
+    fn sheets(self, rows: &[Self::Row]) -> Result<Vec<(String, Sheet)>>;
+
+    /// A preset's configuration.
+    fn preset(self, preset: Preset) -> Result<Self::Config> {
+        self.parse(self.text(preset)).with_context(|| format!("preset {}", preset.name()))
+    }
+
+    /// Reads and checks a configuration file.
+    fn read(self, path: &Path) -> Result<Self::Config> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Parses and checks a configuration; unknown keys are errors.
+    fn parse(self, text: &str) -> Result<Self::Config> {
+        let config = toml::from_str(text)?;
+        self.check(&config)?;
+        Ok(config)
+    }
+
+    /// The command that makes a table of these trials, recognised from them alone.
+    fn command(self, trials: &[Self::Trial]) -> String {
+        let base = format!("cargo run --release --bin {} --", self.program());
+        let have: HashSet<Self::Trial> = trials.iter().copied().collect();
+        let seeds = trials.iter().map(|t| self.seed(t)).max().map_or(0, |s| s + 1);
+        for preset in [Preset::Paper, Preset::Quick] {
+            // Unchecked: the weights of a preset need not be here.
+            let Ok(mut config) = toml::from_str::<Self::Config>(self.text(preset)) else { continue };
+            let usual = std::mem::replace(self.seeds(&mut config), seeds);
+            let options = self.narrow(&mut config, trials);
+            if self.trials(&config).into_iter().collect::<HashSet<_>>() == have {
+                let seeds = if seeds == usual { String::new() } else { format!(" --seeds {seeds}") };
+                return format!("{base} --preset {}{seeds}{options}", preset.name());
+            }
+        }
+        format!("{base} --config FILE.toml")
+    }
+}
+
+/// Checks that a list of the configuration has values, each once.
+pub fn distinct<T: PartialEq>(name: &str, values: &[T]) -> Result<()> {
+    if values.is_empty() {
+        anyhow::bail!("`{name}` is empty: give at least one value");
+    }
+    if values.iter().enumerate().any(|(i, v)| values[..i].contains(v)) {
+        anyhow::bail!("`{name}` names a value twice");
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The experiments on decompositions and products: presets, resuming, figures from the table alone.
+
+use lowrank_experiments::cli::draw;
+use lowrank_experiments::lowrank_gemm::LowRankGemm;
+use lowrank_experiments::rmm::{self, Rmm};
+use lowrank_experiments::rsvd::Rsvd;
+use lowrank_experiments::run::{Settings, csv_path, journal_path, run};
+use lowrank_experiments::study::{Preset, Record, Study};
+use lowrank_experiments::{journal, table};
+use std::fs;
+use std::path::Path;
+
+fn settings(out: &Path, resume: bool) -> Settings {
+    Settings { out: out.to_path_buf(), threads: 1, resume }
+}
+
+/// Runs a small configuration and checks its table and the figures made of it.
+fn whole<S: Study>(study: S, text: &str, figures: &[&str], labels: &[&str]) -> Vec<S::Row> {
+    let config = study.parse(text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let solver = |trial: &S::Trial| study.solve(&config, trial);
+    let rows = run(study, &config, &settings(folder.path(), false), &solver).unwrap();
+    assert_eq!(rows.len(), study.trials(&config).len());
+    assert!(rows.iter().all(|row| row.current()));
+    let read = table::read(study, &csv_path(folder.path(), study)).unwrap();
+    assert_eq!(table::to_csv(&read, true).unwrap(), table::to_csv(&rows, true).unwrap());
+
+    let stems = draw(study, &read, folder.path()).unwrap();
+    let names: Vec<_> = stems.iter().map(|s| s.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, figures);
+    let mut all = String::new();
+    for stem in &stems {
+        let svg = fs::read_to_string(stem.with_extension("svg")).unwrap();
+        let caption = fs::read_to_string(stem.with_extension("txt")).unwrap();
+        assert!(caption.contains("2 seeds") && caption.contains("--config FILE.toml"), "{caption}");
+        assert!(fs::read(stem.with_extension("png")).unwrap().starts_with(b"\x89PNG"));
+        all += &svg;
+    }
+    for label in labels {
+        assert!(all.contains(label), "{label}");
+    }
+    rows
+}
+
+const RMM: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"gaussian\", \"sparse-5\"]\nn = [24]\nsamples = [4, 24]\n\
+                   schemes = [\"uniform\", \"norms\", \"norms-without\"]\n";
+const RSVD: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"noisy-fast\", \"sparse-5\"]\nn = [40]\nrank = [4, 9]\n\
+                    power_iterations = [0, 1]\nsketches = [\"gaussian\", \"hadamard\"]\n";
+const GEMM: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"fast\", \"noisy-medium\", \"sparse-10\", \
+                    \"sparse-5\", \"heavy-tailed\"]\nn = [40]\nrank = [4, 20]\n\
+                    [[sweep]]\nfamilies = [\"weights\"]\nrank = [4, 20]\nweights = \
+                    [\"experiments/data/minilm_query.safetensors:encoder.layer.0.attention.self.query.weight:encoder.layer.0.attention.self.query.weight'\"]\n";
+
+#[test]
+fn sampled_products() {
+    let rows = whole(Rmm, RMM, &["rmm_error", "rmm_speedup"], &["samples s", "speedup", "1/√s"]);
+    for row in rows.iter().filter(|r| r.samples == 24 && r.scheme == rmm::Scheme::NormsWithout) {
+        assert!(row.error < 1e-14 && row.expected == 0.0, "{row:?}"); // all terms: the product itself
+    }
+    assert!(rows.iter().all(|r| r.relative_error >= r.error));
+}
+
+#[test]
+fn randomized_decompositions() {
+    let figures = ["rsvd_error", "rsvd_sketch", "rsvd_time"];
+    let rows = whole(Rsvd, RSVD, &figures, &["rank r", "error over the optimum", "seconds", "dense SVD"]);
+    for row in &rows {
+        assert!(row.error >= row.optimal * (1.0 - 1e-9) - 1e-14, "{row:?}");
+        assert!(row.spectral_error >= row.spectral_optimal * 0.98 - 1e-14, "{row:?}");
+        assert!(row.error <= 3.0 * row.optimal + 1e-14, "{row:?}");
+    }
+}
+
+#[test]
+fn low_rank_products() {
+    let figures = [
+        "lowrank_gemm_error_rank",
+        "lowrank_gemm_speedup_rank",
+        "lowrank_gemm_error_speedup",
+        "lowrank_gemm_rank_decay",
+        "lowrank_gemm_error_sparsity",
+        "lowrank_gemm_neural",
+    ];
+    let labels = ["rank r", "speedup over the full product", "nonzeros of A, %", "query × query′", "N = 40"];
+    let rows = whole(LowRankGemm, GEMM, &figures, &labels);
+    let weights = rows.iter().find(|r| !r.weights.is_empty()).unwrap();
+    assert_eq!(weights.n, 384);
+    assert!(rows.iter().all(|r| r.rank_10_percent.is_some() == (r.error <= 0.1)));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_table() {
+    let config = Rmm.parse(RMM).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let solver = |trial: &rmm::Trial| Rmm.solve(&config, trial);
+    let untimed = |rows: &[rmm::Row]| -> String {
+        let clear = |row: &rmm::Row| rmm::Row { seconds: 0.0, full_seconds: 0.0, ..row.clone() };
+        table::to_csv(&rows.iter().map(clear).collect::<Vec<_>>(), true).unwrap()
+    };
+    let rows = run(Rmm, &config, &settings(folder.path(), false), &solver).unwrap();
+    let header = journal::header(Rmm, &config).unwrap();
+    let text = header.clone() + &table::to_csv(&rows, false).unwrap();
+    for cut in [0, header.len(), text.len() / 3, text.len() / 2, text.len() - 1] {
+        fs::write(journal_path(folder.path(), Rmm), &text[..cut]).unwrap();
+        let again = run(Rmm, &config, &settings(folder.path(), true), &solver).unwrap();
+        assert_eq!(untimed(&again), untimed(&rows), "cut at byte {cut}");
+        assert!(!journal_path(folder.path(), Rmm).exists());
+        // What the journal held was not measured again.
+        let kept = text[..cut].matches('\n').count().saturating_sub(1);
+        assert_eq!(again[..kept], rows[..kept], "cut at byte {cut}");
+    }
+    let never = |_: &rmm::Trial| panic!("ran again");
+    assert_eq!(run(Rmm, &config, &settings(folder.path(), true), &never).unwrap().len(), rows.len());
+}
+
+#[test]
+fn quick_presets_are_valid_and_recognised() {
+    fn check<S: Study>(study: S) {
+        let config = study.preset(Preset::Quick).unwrap();
+        let trials = study.trials(&config);
+        assert!(study.command(&trials).ends_with("--preset quick"), "{}", study.command(&trials));
+        // The paper's weights need not be here to recognise its trials.
+        let paper = toml::from_str(study.text(Preset::Paper)).unwrap();
+        assert!(study.command(&study.trials(&paper)).ends_with("--preset paper"));
+    }
+    check(Rsvd);
+    check(Rmm);
+    check(LowRankGemm);
+}
+
+#[test]
+fn wrong_configurations_are_explained() {
+    let rmm = |from: &str, to: &str| format!("{:#}", Rmm.parse(&RMM.replace(from, to)).unwrap_err());
+    assert!(rmm("[4, 24]", "[4, 25]").contains("exceeds the size 24"));
+    assert!(rmm("[4, 24]", "[0, 24]").contains("contains 0"));
+    assert!(rmm("[24]", "[]").contains("`n` is empty"));
+    assert!(rmm("seeds = 2", "seeds = 0").contains("at least 1"));
+    assert!(rmm("samples", "smaples").contains("smaples"));
+    assert!(rmm("\"gaussian\", ", "\"weights\", ").contains("`weights` are needed"));
+    let rsvd = |from: &str, to: &str| format!("{:#}", Rsvd.parse(&RSVD.replace(from, to)).unwrap_err());
+    assert!(rsvd("[4, 9]", "[4, 4]").contains("twice"));
+    assert!(rsvd("[4, 9]", "[4, 41]").contains("[[sweep]] 1"));
+    let twice = format!("{RSVD}{}", &RSVD[RSVD.find("[[sweep]]").unwrap()..]);
+    assert!(format!("{:#}", Rsvd.parse(&twice).unwrap_err()).contains("in common"));
+    let gemm = GEMM.replace("minilm_query", "none");
+    assert!(format!("{:#}", LowRankGemm.parse(&gemm).unwrap_err()).contains("none.safetensors"));
+    // A table of another experiment is refused.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    let trial = Rmm.trials(&Rmm.parse(RMM).unwrap())[0];
+    fs::write(&path, table::to_csv(&[Rmm.failed(&trial)], true).unwrap()).unwrap();
+    assert!(table::read(Rmm, &path).unwrap()[0].error.is_nan());
+    assert!(table::read(Rsvd, &path).is_err());
+}

@@ -1,0 +1,157 @@
+//! What reading a file allocates, measured: no more than the file and 1 MiB, whatever it claims.
+//!
+//! One test alone, since the allocator counts for the whole program.
+
+use lowrank::io::{MappedNpy, read_npy, read_npy_as, read_npz, read_npz_as, write_npy, write_npz};
+use lowrank::ndarray::{ArrayD, IxDyn};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The system's allocator, which remembers how much is in use and the most there was.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// An allocator is unsafe to write; this one hands everything on to the system's.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        MOST.fetch_max(NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size(), Ordering::Relaxed);
+        // SAFETY: as for the caller.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as for the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes in use at once while `work` runs, beyond those in use before; its result counts.
+fn peak<X>(work: impl FnOnce() -> X) -> (X, usize) {
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let out = work();
+    (out, MOST.load(Ordering::Relaxed) - before)
+}
+
+const MIB: usize = 1 << 20;
+
+/// Reads a file in every way; asserts the bar, with `growth` bytes for one of the file; says in how
+/// many ways it could be read.
+fn readable(path: &Path, growth: usize, what: &str) -> usize {
+    let bar = growth * std::fs::metadata(path).unwrap().len() as usize + MIB;
+    let ways: [fn(&Path) -> bool; 8] = [
+        |path| read_npy(path).is_ok(),
+        |path| read_npy_as::<f32>(path).is_ok(),
+        |path| read_npy_as::<f64>(path).is_ok(),
+        |path| read_npz(path).is_ok(),
+        |path| read_npz_as::<f32>(path).is_ok(),
+        |path| read_npz_as::<f64>(path).is_ok(),
+        |path| MappedNpy::<f32>::open(path).is_ok(),
+        |path| MappedNpy::<f64>::open(path).is_ok(),
+    ];
+    let read = |(way, read): (usize, &fn(&Path) -> bool)| {
+        let (done, bytes) = peak(|| read(path));
+        assert!(bytes <= bar, "{what}, way {way}: {bytes} bytes of {bar}");
+        usize::from(done)
+    };
+    ways.iter().enumerate().map(read).sum()
+}
+
+/// An npy file of version 1.0, or 2.0 with a length of the header to claim.
+fn npy(descr: &str, shape: &str, claimed: Option<u32>, data: &[u8]) -> Vec<u8> {
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY".to_vec();
+    match claimed {
+        None => bytes.extend([1, 0].into_iter().chain((text.len() as u16).to_le_bytes())),
+        Some(length) => bytes.extend([2, 0].into_iter().chain(length.to_le_bytes())),
+    }
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+#[test]
+fn reading_allocates_no_more_than_the_file_and_a_mebibyte() {
+    let folder = std::env::temp_dir().join(format!("lowrank_io_allocation_{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let with = |bytes: &[u8]| -> PathBuf {
+        let path = folder.join("a");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    // The count counts.
+    let (kept, bytes) = peak(|| vec![0_u8; 3 * MIB]);
+    assert_eq!((kept.len(), bytes), (3 * MIB, 3 * MIB));
+
+    // Files as they should be, of 8 MiB; from f32 to f64 the numbers themselves are twice as long, from
+    // one-byte integers eight times.
+    let path = folder.join("a");
+    let large = ArrayD::<f64>::zeros(IxDyn(&[1024, 1024]));
+    write_npy(&path, large.view()).unwrap();
+    assert_eq!(readable(&path, 1, "f64"), 4);
+    write_npz(&path, &[("a", large.view()), ("b", large.view())]).unwrap();
+    assert_eq!(readable(&path, 1, "npz of f64"), 3);
+    let single = ArrayD::<f32>::zeros(IxDyn(&[1024, 2048]));
+    write_npy(&path, single.view()).unwrap();
+    assert_eq!(readable(&path, 2, "f32"), 4);
+    for (descr, size) in [("|i1", 1), ("<u2", 2), ("<f2", 2), ("<i4", 4), (">f8", 8)] {
+        let shape = format!("({}, 4096)", 2048 / size);
+        assert_eq!(readable(&with(&npy(descr, &shape, None, &vec![0; 8 * MIB])), 8 / size, descr), 3);
+        let bytes = peak(|| read_npy(&path)).1;
+        let numbers = 8 * MIB / size * if descr == "<f2" { 4 } else { 8 };
+        assert!((numbers..numbers + MIB / 4).contains(&bytes), "{descr}: {bytes} bytes for {numbers}");
+    }
+
+    // Files that lie: sizes, lengths of headers, counts of members.
+    let data = vec![0; 4096];
+    let shapes = [
+        "(1000000, 1000000)",
+        "(18446744073709551615, 18446744073709551615)",
+        "(4611686018427387904, 8)",
+        "(4294967296,)",
+        "(512, 3)",
+        "(511,)",
+    ];
+    for descr in ["<f8", "<f4", "|u1"] {
+        for shape in shapes {
+            for claimed in [None, Some(1 << 16), Some(u32::MAX)] {
+                let read = readable(&with(&npy(descr, shape, claimed, &data)), 1, shape);
+                assert_eq!(read, 0, "{descr} {shape} {claimed:?}");
+            }
+        }
+    }
+    let many = format!("({})", "1,".repeat(30_000));
+    assert_eq!(readable(&with(&npy("<f8", &many, None, &data)), 1, "many modes"), 0);
+
+    let small = ArrayD::<f64>::zeros(IxDyn(&[3, 4]));
+    write_npz(&path, &[("a", small.view()), ("b", small.view())]).unwrap();
+    let archive = std::fs::read(&path).unwrap();
+    write_npy(&path, small.view()).unwrap();
+    let array = std::fs::read(&path).unwrap();
+    let mut state = 0x1234_5678_9abc_def0_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for round in 0..2000 {
+        for original in [&array, &archive] {
+            let mut bytes = original.clone();
+            for _ in 0..1 + next(6) {
+                let at = next(bytes.len());
+                bytes[at] = [0xff, 0x7f, b'9', next(256) as u8][next(4)];
+            }
+            bytes.truncate(bytes.len() - [0, next(bytes.len())][next(2)]);
+            readable(&with(&bytes), 8, &format!("changed bytes, round {round}"));
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
