@@ -14,6 +14,7 @@ use lowrank::random::with_spectrum;
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
 use lowrank::{Result, Scalar, io};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -126,10 +127,9 @@ impl Bench {
 /// Reads both matrices of a size, once.
 fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::Result<(), Failure> {
     for name in ["a", "b"] {
-        let key = format!("{name}{n}");
-        if !kept.contains_key(&key) {
+        if let Entry::Vacant(place) = kept.entry(format!("{name}{n}")) {
             let array = io::read_npy_as::<T>(folder.join(format!("{name}_{}_{n}.npy", T::NAME)))?;
-            kept.insert(key, array.into_dimensionality::<Ix2>()?);
+            place.insert(array.into_dimensionality::<Ix2>()?);
         }
     }
     Ok(())

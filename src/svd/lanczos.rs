@@ -33,7 +33,7 @@
 
 use super::bidiagonal::Search;
 use super::residuals::both_residuals;
-use super::source::Source;
+use super::source::{Source, with_dense};
 use super::{Svd, dense};
 use crate::matrix::{scale_by_power_of_two, slice_norm};
 use crate::operator::stored_product;
@@ -111,7 +111,7 @@ pub fn lanczos<T: Scalar, K>(
     let (svd, mut status, iterations) = if rank == 0 {
         (Svd { u: Mat::zeros(m, 0), s: Vec::new(), v: Mat::zeros(n, 0) }, Status::Converged, 0)
     } else if 4.0 * (limit as f64 + parameters.block as f64) >= 3.0 * m.min(n) as f64 {
-        (source.dense()?.truncate(rank), Status::Converged, 0)
+        (with_dense(a, |a| dense(a))?.truncate(rank), Status::Converged, 0)
     } else {
         iterate(&mut source, rank, limit, tolerance, parameters, |iteration, error| {
             history.push(Progress { iteration, seconds: start.elapsed().as_secs_f64(), error })
