@@ -3,7 +3,7 @@
 //! `cargo bench --bench svd -- --quick` takes seconds; with `--features lapack` OpenBLAS runs beside.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use lowrank::random::{Sketch, gaussian, with_spectrum};
+use lowrank::random::{gaussian, with_spectrum};
 use lowrank::svd::{
     Lanczos, Randomized, Streaming, StreamingSvd, dense, lanczos, qr, randomized, singular_values,
 };
@@ -57,12 +57,6 @@ fn svd_randomized(c: &mut Criterion) {
     group.bench_function(BenchmarkId::new("f64", "2048x2048 rank 64"), |b| {
         b.iter(|| randomized(black_box(&a), 64, &parameters))
     });
-    for (name, sketch) in [("gaussian", Sketch::Gaussian), ("signs", Sketch::SparseSign { nonzeros: 8 })] {
-        let parameters = Randomized { power_iterations: 0, sketch, ..Default::default() };
-        group.bench_function(BenchmarkId::new(format!("f64_{name}"), "2048x2048 rank 64, no powers"), |b| {
-            b.iter(|| randomized(black_box(&a), 64, &parameters))
-        });
-    }
     let a = gaussian::<f32>(2048, 2048, 1, "bench");
     let parameters = Randomized { power_iterations: 1, ..Default::default() };
     group.bench_function(BenchmarkId::new("f32", "2048x2048 rank 64"), |b| {

@@ -6,12 +6,10 @@
 
 pub mod gallery;
 mod matrices;
-mod signs;
 mod sketch;
 mod streams;
 
 pub(crate) use matrices::gaussian_columns;
 pub use matrices::{gaussian, orthonormal, with_spectrum};
-pub(crate) use signs::Signs;
 pub use sketch::Sketch;
 pub use streams::{fill_gaussian, stream};

@@ -1,6 +1,5 @@
 //! Random matrices that vectors are sketched with.
 
-use super::signs::Signs;
 use super::{gaussian, stream};
 use crate::{Error, Result, Scalar};
 use faer::Mat;
@@ -13,13 +12,11 @@ use rand::RngExt;
 /// errors up to 1.1 times (`SparseSign`) and 1.25 times (`Hadamard`) that bound are accepted in the
 /// tests over this crate's gallery. Worst seen at 60 x 40: 1.06 for `Hadamard`, graded columns.
 ///
-/// Speed: the product of a matrix stored by columns with `SparseSign` looks at the nonzeros alone.
-/// With 4 of them it took about a third of the time of the Gaussian product, with 8 about half to
-/// two thirds (2048^2 and 4096^2, l = 74, f64 and f32, two threads). It is one of the
-/// 2 power_iterations + 2 products of a randomized SVD. `Hadamard` is applied as a dense matrix: a
-/// blocked fast Walsh-Hadamard transform gained up to a factor of two at 2048^2 in f64 and lost at
-/// the other sizes, by up to 2.5 (f32) at 4096^2, since the matrix product is bound by arithmetic
-/// and the transform by the caches.
+/// All are applied as dense matrices, since structure did not pay where it was measured (l = 74,
+/// two threads, AVX-512): a randomized SVD of 2048 x 2048 in f64 without power iterations took
+/// 26 ms with 8 signs a row added up by their places, and 23 ms with the Gaussian product; a blocked fast
+/// Walsh-Hadamard transform was ahead of the Gaussian product at 2048 in f64 alone, and took about
+/// 1.3 to 2 times as long in f32 at 4096. The product is bound by arithmetic, these by the caches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketch {
     /// Independent standard Gaussian entries.
@@ -62,7 +59,7 @@ impl Sketch {
         self.check()?;
         match self {
             Sketch::Gaussian => Ok(gaussian(n, l, seed, purpose)),
-            Sketch::SparseSign { nonzeros } => Ok(Signs::new(n, l, nonzeros, seed, purpose).to_dense()),
+            Sketch::SparseSign { nonzeros } => Ok(sparse_sign(n, l, nonzeros.min(l), seed, purpose)),
             Sketch::Hadamard if l > n => Err(Error::Parameter {
                 name: "l",
                 value: l.to_string(),
@@ -80,6 +77,21 @@ impl Sketch {
         let remedy = "a row has at least one entry";
         Err(Error::Parameter { name: "nonzeros", value: "0".into(), remedy })
     }
+}
+
+fn sparse_sign<T: Scalar>(n: usize, l: usize, nonzeros: usize, seed: u64, purpose: &str) -> Mat<T> {
+    let mut out = Mat::zeros(n, l);
+    let mut places: Vec<usize> = (0..l).collect();
+    for i in 0..n {
+        let mut rng = stream(seed, purpose, i as u64);
+        places.iter_mut().enumerate().for_each(|(j, place)| *place = j);
+        for k in 0..nonzeros {
+            let pick = rng.random_range(k..l);
+            places.swap(k, pick);
+            out[(i, places[k])] = T::of(if rng.random::<bool>() { 1.0 } else { -1.0 });
+        }
+    }
+    out
 }
 
 fn hadamard<T: Scalar>(n: usize, l: usize, seed: u64, purpose: &str) -> Mat<T> {

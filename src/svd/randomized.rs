@@ -26,12 +26,9 @@ use super::Svd;
 use super::blocks::svd_in_span;
 use super::source::Source;
 use crate::matrix::check_finite;
-use crate::random::{Signs, Sketch};
+use crate::random::Sketch;
 use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatRef};
-
-/// Purpose of the random streams.
-const PURPOSE: &str = "randomized svd sketch";
 
 /// Parameters of [`randomized`].
 #[derive(Debug, Clone)]
@@ -89,11 +86,8 @@ pub fn randomized<T: Scalar, K>(
     if 4 * width >= 3 * m.min(n) {
         return Ok(source.dense()?.truncate(rank));
     }
-    let y = match product_with_signs(source.stored(), width, parameters) {
-        Some(y) => y,
-        None => source.first_product(sketch(n, width, parameters)?.as_ref())?,
-    };
-    let mut q = basis(y)?; // (m, width)
+    let omega = sketch(n, width, parameters)?; // (n, width)
+    let mut q = basis(source.first_product(omega.as_ref())?)?; // (m, width)
     for _ in 0..parameters.power_iterations {
         let w = basis(source.transposed_product(q.as_ref())?)?; // (n, width)
         q = basis(source.product(w.as_ref())?)?;
@@ -131,26 +125,12 @@ fn check<T: Scalar>(m: usize, n: usize, rank: usize, p: &Randomized<'_, T>) -> R
 
 /// The columns (n, width) that A is first applied to.
 fn sketch<T: Scalar>(n: usize, width: usize, p: &Randomized<'_, T>) -> Result<Mat<T>> {
-    let mut omega = p.sketch.matrix(n, width, p.seed, PURPOSE)?;
+    let mut omega = p.sketch.matrix(n, width, p.seed, "randomized svd sketch")?;
     if let Some(start) = p.start {
         let known = basis(start.subcols(0, start.ncols().min(width)).to_owned())?;
         omega.as_mut().subcols_mut(0, known.ncols()).copy_from(known);
     }
     Ok(omega)
-}
-
-/// A Omega (m, width) for a stored A and sparse signs, from their nonzeros alone.
-fn product_with_signs<T: Scalar>(
-    a: Option<MatRef<'_, T>>,
-    width: usize,
-    p: &Randomized<'_, T>,
-) -> Option<Mat<T>> {
-    match (p.sketch, p.start, a) {
-        (Sketch::SparseSign { nonzeros }, None, Some(a)) => {
-            Signs::new(a.ncols(), width, nonzeros, p.seed, PURPOSE).left_product(a)
-        }
-        _ => None,
-    }
 }
 
 /// An orthonormal basis of the columns.

@@ -79,7 +79,7 @@ impl<'a, T: Scalar, K, O: Operator<T, K> + ?Sized> Source<'a, T, K, O> {
     }
 
     /// `2^-shift A`, where A is stored.
-    pub(super) fn stored(&self) -> Option<MatRef<'_, T>> {
+    fn stored(&self) -> Option<MatRef<'_, T>> {
         self.stored.as_ref().map(|stored| stored.matrix())
     }
 
