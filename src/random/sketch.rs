@@ -14,9 +14,9 @@ use rand::RngExt;
 ///
 /// All are applied as dense matrices, since structure did not pay where it was measured (l = 74,
 /// two threads, AVX-512): a randomized SVD of 2048 x 2048 in f64 without power iterations took
-/// 26 ms with 8 signs a row added up by their places, and 23 ms with the Gaussian product; a blocked fast
-/// Walsh-Hadamard transform was ahead of the Gaussian product at 2048 in f64 alone, and took about
-/// 1.3 to 2 times as long in f32 at 4096. The product is bound by arithmetic, these by the caches.
+/// 26 ms with 8 signs a row added up by their places, and 23 ms with the Gaussian product; a
+/// blocked fast Walsh-Hadamard transform was ahead of the Gaussian product in f64 at 2048, now
+/// ahead, now behind at 4096, and took 1.2 to 1.8 times as long in f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketch {
     /// Independent standard Gaussian entries.
