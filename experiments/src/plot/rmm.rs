@@ -11,6 +11,9 @@ use crate::rmm::{Rmm, Row, Scheme};
 use crate::series::points;
 use anyhow::Result;
 
+/// Errors below this are rounding: every index that matters was sampled.
+const ROUNDING: f64 = 1e-12;
+
 /// Error against samples, and against speedup.
 pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
@@ -43,7 +46,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         let rate = points(own.map(|r| (r.samples as f64, (r.samples as f64).powf(-0.5))));
         curves.push(Curve::reference(rate.iter().map(|p| (p.x, p.median)).collect(), RATE));
         for (k, &scheme) in schemes.iter().enumerate() {
-            let errors = points(of(family, scheme).map(|r| (r.samples as f64, r.error)));
+            let above = of(family, scheme).filter(|r| r.error > ROUNDING);
+            let errors = points(above.map(|r| (r.samples as f64, r.error)));
             curves.push(Curve::medians(&errors, numbered(k)));
         }
         Panel {
@@ -70,7 +74,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         key: error_key,
         caption: text(&format!(
             "Errors in the Frobenius norm of the product C of s sampled columns of A and rows of B. The expected error \
-             is exact with replacement, an upper bound without, where s = n gives the product itself. Over the {} products with an exact expectation the \
+             is exact with replacement, an upper bound without, where s = n gives the product itself; \
+             errors below 10⁻¹² are left out. Over the {} products with an exact expectation the \
              root mean square of measured over expected error is {}.",
             exact.len(),
             number(ratio, 3)
@@ -83,7 +88,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             let place = |&s: &usize| {
                 let at: Vec<&&Row> = own.iter().filter(|r| r.samples == s).collect();
                 let speedup = median(at.iter().map(|r| r.full_seconds / r.seconds).collect());
-                points(at.iter().map(|r| (speedup, r.relative_error)).filter(|p| p.1 > 1e-12))
+                points(at.iter().map(|r| (speedup, r.relative_error)).filter(|p| p.1 > ROUNDING))
             };
             let places: Vec<_> = samples.iter().flat_map(place).collect();
             Curve::medians(&places, numbered(k))
