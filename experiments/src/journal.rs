@@ -21,13 +21,14 @@ pub struct Journal {
 /// The finished trials of a journal.
 pub type Done<S> = HashMap<<S as Study>::Trial, <S as Study>::Row>;
 
-/// The first line of a journal of this configuration.
-pub fn header<S: Study>(study: S, config: &S::Config) -> Result<String> {
+/// The first line of a journal of this configuration and, where trials are timed, of as many threads.
+pub fn header<S: Study>(study: S, config: &S::Config, threads: usize) -> Result<String> {
     let text = toml::to_string(config)?;
     // FNV-1a
     let hash =
         text.bytes().fold(0xcbf29ce484222325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100000001b3));
-    Ok(format!("# journal of {}, version {VERSION}, configuration {hash:016x}\n", study.stem()))
+    let timed = if study.timed() { format!(", threads {threads}") } else { String::new() };
+    Ok(format!("# journal of {}, version {VERSION}, configuration {hash:016x}{timed}\n", study.stem()))
 }
 
 impl Journal {
@@ -41,7 +42,7 @@ impl Journal {
 
     /// Opens a journal and reads its finished trials; the torn end, if any, is cut off.
     ///
-    /// A journal of another configuration or version is an error. Failed trials count as not done.
+    /// A journal of another configuration, version or number of threads timed is an error. Failed trials count as not done.
     pub fn resume<S: Study>(
         study: S,
         path: &Path,
@@ -62,8 +63,8 @@ impl Journal {
             if kept == 0 {
                 if line != header.as_bytes() {
                     bail!(
-                        "{} belongs to another configuration or version: run without --resume to start \
-                         anew, or give the options of the interrupted run (it says `{}`, this run is `{}`)",
+                        "{} belongs to another configuration, version or number of threads: run without \
+                         --resume to start anew, or give the options of the interrupted run (it says `{}`, this run is `{}`)",
                         path.display(),
                         String::from_utf8_lossy(line).trim_end(),
                         header.trim_end()

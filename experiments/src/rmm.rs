@@ -145,6 +145,10 @@ impl Record for Row {
     fn version(&self) -> &str {
         &self.version
     }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads)
+    }
 }
 
 /// What the trials of a pair of matrices share.

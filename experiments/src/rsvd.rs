@@ -149,6 +149,10 @@ impl Record for Row {
     fn version(&self) -> &str {
         &self.version
     }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads)
+    }
 }
 
 /// What the trials of a matrix share.

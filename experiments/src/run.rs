@@ -28,6 +28,16 @@ pub struct Settings {
     pub resume: bool,
 }
 
+impl Settings {
+    /// The number of threads, one a core for 0.
+    fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
 /// The place of an experiment's table.
 pub fn csv_path<S: Study>(out: &Path, study: S) -> PathBuf {
     out.join(format!("{}.csv", study.stem()))
@@ -46,18 +56,19 @@ pub fn run<S: Study>(
     settings: &Settings,
     solver: &Solver<S>,
 ) -> Result<Vec<S::Row>> {
-    let trials = study.trials(config);
+    let (trials, threads) = (study.trials(config), settings.threads());
     fs::create_dir_all(&settings.out)
         .with_context(|| format!("cannot create the folder {}", settings.out.display()))?;
     let (csv, partial) = (csv_path(&settings.out, study), journal_path(&settings.out, study));
     if settings.resume
         && !partial.exists()
-        && let Some(rows) = complete(study, &csv, &trials)
+        && let Some(rows) = complete(study, &csv, &trials, threads)
     {
-        eprintln!("{} is complete: nothing to run", csv.display());
+        let timed = if study.timed() { " (without --resume all trials are timed anew)" } else { "" };
+        eprintln!("{} is complete: nothing to run{timed}", csv.display());
         return Ok(rows);
     }
-    let header = journal::header(study, config)?;
+    let header = journal::header(study, config, threads)?;
     let (mut journal, mut done) = if partial.exists() && settings.resume {
         let (journal, done) = Journal::resume(study, &partial, &header, &trials)?;
         eprintln!("resuming from {}: {} of {} trials are done", partial.display(), done.len(), trials.len());
@@ -78,7 +89,7 @@ pub fn run<S: Study>(
     if !study.timed() {
         todo.sort_by(|a, b| study.cost(b).total_cmp(&study.cost(a)));
     }
-    work(study, &todo, settings.threads, solver, |trial, row| {
+    work(study, &todo, threads, solver, |trial, row| {
         journal.push(&row)?;
         done.insert(trial, row);
         Ok(())
@@ -93,12 +104,14 @@ pub fn run<S: Study>(
     Ok(rows)
 }
 
-/// The rows of a finished table of exactly these trials, without failed ones.
-fn complete<S: Study>(study: S, csv: &Path, trials: &[S::Trial]) -> Option<Vec<S::Row>> {
+/// The rows of a finished table of exactly these trials, without failed ones and, where they are
+/// timed, on as many threads. How often each was timed, a table does not tell.
+fn complete<S: Study>(study: S, csv: &Path, trials: &[S::Trial], threads: usize) -> Option<Vec<S::Row>> {
     let rows = table::read(study, csv).ok()?;
     let mut pairs = rows.iter().zip(trials);
     let same = rows.len() == trials.len()
-        && pairs.all(|(row, trial)| row.current() && study.trial(row).is_ok_and(|t| t == *trial));
+        && rows.iter().all(|row| row.current() && row.threads().is_none_or(|t| t == threads))
+        && pairs.all(|(row, trial)| study.trial(row).is_ok_and(|t| t == *trial));
     same.then_some(rows)
 }
 
@@ -112,8 +125,6 @@ fn work<S: Study>(
     solver: &Solver<S>,
     mut finished: impl FnMut(S::Trial, S::Row) -> Result<()>,
 ) -> Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if threads == 0 { cores } else { threads };
     let (workers, each) = if study.timed() { (1, threads) } else { (threads.min(todo.len()), 1) };
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();

@@ -37,6 +37,10 @@ pub trait Record: Clone + Send + Serialize + DeserializeOwned {
     fn status(&self) -> &str;
     /// Version of the program.
     fn version(&self) -> &str;
+    /// Threads it was timed on; none where trials are not timed.
+    fn threads(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether the trial gave no answer.
     fn failed(&self) -> bool {

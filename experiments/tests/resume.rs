@@ -31,7 +31,7 @@ fn whole() -> (String, String) {
     assert_eq!(csv, table::to_csv(&rows, true).unwrap());
     assert!(!journal_path(folder.path(), FIGURE).exists());
     let scrambled: Vec<Row> = (0..rows.len()).map(|i| rows[(i * 5 + 3) % rows.len()].clone()).collect();
-    let text = journal::header(FIGURE, &config).unwrap() + &table::to_csv(&scrambled, false).unwrap();
+    let text = journal::header(FIGURE, &config, 2).unwrap() + &table::to_csv(&scrambled, false).unwrap();
     (text, csv)
 }
 

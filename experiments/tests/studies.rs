@@ -98,7 +98,7 @@ fn a_killed_run_resumes_to_the_same_table() {
         table::to_csv(&rows.iter().map(clear).collect::<Vec<_>>(), true).unwrap()
     };
     let rows = run(Rmm, &config, &settings(folder.path(), false), &solver).unwrap();
-    let header = journal::header(Rmm, &config).unwrap();
+    let header = journal::header(Rmm, &config, 1).unwrap();
     let text = header.clone() + &table::to_csv(&rows, false).unwrap();
     for cut in [0, header.len(), text.len() / 3, text.len() / 2, text.len() - 1] {
         fs::write(journal_path(folder.path(), Rmm), &text[..cut]).unwrap();
@@ -111,6 +111,14 @@ fn a_killed_run_resumes_to_the_same_table() {
     }
     let never = |_: &rmm::Trial| panic!("ran again");
     assert_eq!(run(Rmm, &config, &settings(folder.path(), true), &never).unwrap().len(), rows.len());
+    // Times on other numbers of threads are not mixed, in a table or in a journal.
+    let two = Settings { threads: 2, ..settings(folder.path(), true) };
+    fs::write(journal_path(folder.path(), Rmm), &text[..text.len() / 2]).unwrap();
+    let error = format!("{:#}", run(Rmm, &config, &two, &never).unwrap_err());
+    assert!(error.contains("number of threads") && error.contains("threads 1"), "{error}");
+    fs::remove_file(journal_path(folder.path(), Rmm)).unwrap();
+    let again = run(Rmm, &config, &two, &solver).unwrap();
+    assert!(again.iter().all(|r| r.threads == 2));
 }
 
 #[test]

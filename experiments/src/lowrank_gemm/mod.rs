@@ -116,6 +116,10 @@ impl Record for Row {
     fn version(&self) -> &str {
         &self.version
     }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads)
+    }
 }
 
 /// The experiment.

@@ -65,5 +65,6 @@ pub fn caption<S: Study>(
         parts.push(format!("{failed} trials failed and are left out."));
     }
     parts.retain(|part| !part.is_empty());
-    Ok(format!("{}\nMade by: {}", parts.join(" "), study.command(&trials)))
+    let option = if let [threads] = threads { format!(" --threads {threads}") } else { String::new() };
+    Ok(format!("{}\nMade by: {}{option}", parts.join(" "), study.command(&trials)))
 }
