@@ -15,7 +15,6 @@ use lowrank::operator::Csr;
 use lowrank::random;
 use lowrank::svd::{Randomized, Svd, dense, randomized};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// Columns of the sketch beyond the rank.
 pub const OVERSAMPLING: usize = 10;
@@ -131,7 +130,7 @@ pub struct Row {
     pub spectral_optimal: f64,
     /// Seconds of the randomized decomposition, the median.
     pub seconds: f64,
-    /// Seconds of the dense one of the same matrix.
+    /// Seconds of the dense one of the same matrix, the median of as many repetitions.
     pub dense_seconds: f64,
     /// Threads of each.
     pub threads: usize,
@@ -166,12 +165,17 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(case: Case) -> Result<Self> {
+    fn new(case: Case, timings: usize) -> Result<Self> {
         let a = case.first()?;
         let sparse = case.family.density().map(|_| Csr::from_dense(a.as_ref())).transpose()?;
-        let clock = Instant::now();
-        let s = dense(a.as_ref())?.s;
-        let dense_seconds = clock.elapsed().as_secs_f64();
+        let mut s = Vec::new();
+        let [dense_seconds] = median_seconds(
+            timings,
+            [&mut || {
+                s = dense(a.as_ref())?.s;
+                Ok(())
+            }],
+        )?;
         let norm = frobenius(a.as_ref());
         Ok(Problem { a, sparse, s, norm, dense_seconds })
     }
@@ -276,7 +280,7 @@ impl Study for Rsvd {
 
     fn solve(self, config: &Config, trial: &Trial) -> Result<Row> {
         static LATEST: Latest<Case, Problem> = Latest::new();
-        let problem = LATEST.get(trial.case, || Problem::new(trial.case))?;
+        let problem = LATEST.get(trial.case, || Problem::new(trial.case, config.timings))?;
         let parameters = Randomized {
             oversampling: OVERSAMPLING,
             power_iterations: trial.power_iterations,

@@ -191,8 +191,8 @@ impl All<'_> {
         let speedups: Vec<String> =
             speedups.iter().map(|p| format!("{:.1} (q = {})", p.median, p.x)).collect();
         let what = format!(
-            "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, median of repetitions, and of the \
-             dense SVD of the same matrix on the same threads (which it uses for products only). Sparse matrices are \
+            "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, and of the dense SVD of the same \
+             matrix on the same threads (which it uses for products only), each a median of repetitions. Sparse matrices are \
              applied from their nonzeros. At rank {rank} the randomized SVD of a stored matrix is faster by {}.",
             self.n,
             speedups.join(", ")
