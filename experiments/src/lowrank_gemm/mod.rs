@@ -92,7 +92,7 @@ pub struct Row {
     pub rank_10_percent: Option<usize>,
     /// Share of nonzeros in A.
     pub nonzeros: f64,
-    /// Numbers stored in the factors over those in A and B.
+    /// Numbers in the factors over those of A and B stored densely, also where A and B are sparse.
     pub memory: f64,
     /// Seconds of the full product, the median.
     pub full_seconds: f64,

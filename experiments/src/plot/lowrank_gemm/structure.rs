@@ -143,7 +143,7 @@ impl All<'_> {
             vec![
                 panel("error", ERROR, error),
                 panel("speedup, the factors being ready", SPEEDUP, speedup),
-                panel("memory", "numbers stored over those of A and B", memory),
+                panel("memory", "numbers stored over those of dense A and B", memory),
             ]
         };
         let mut files: Vec<&str> =
@@ -159,7 +159,7 @@ impl All<'_> {
         };
         let what = format!(
             "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of ready \
-             factors, and memory of the factors.{weights} Smallest ranks for errors of 1 / 5 / 10 % (median; –: above \
+             factors, and numbers in the factors over those of A and B stored densely.{weights} Smallest ranks for errors of 1 / 5 / 10 % (median; –: above \
              {limit}): {}.",
             smallest.join("; ")
         );
