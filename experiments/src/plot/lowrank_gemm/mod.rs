@@ -195,8 +195,13 @@ impl All<'_> {
         };
         let what = format!(
             "Error in the Frobenius norm against the speedup of the product of ready factors over the full product; \
-             a marker a rank, r = {}, the smallest at the right. Below and right is better.",
-            list(&self.ranks)
+             a marker a rank, r = {}, the smallest at the right. Below and right is better.{}",
+            list(&self.ranks),
+            if shown.iter().any(|f| f.density().is_some()) {
+                " The full product is a dense one for sparse matrices too."
+            } else {
+                ""
+            }
         );
         let panels = self.sizes.iter().map(panel).collect();
         let caption = self.text(&what, &shown)?;
