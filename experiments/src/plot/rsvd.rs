@@ -168,11 +168,14 @@ impl All<'_> {
                 curves,
             }
         };
+        let stored = |r: &Row| r.family.density().is_none() && r.family != Family::Weights;
         let mut panels = Vec::new();
-        for &sketch in &self.sketches {
-            panels.push(panel(format!("{} sketch", sketch_text(sketch)), &|r| {
-                r.sketch == sketch && r.family.density().is_none() && r.family != Family::Weights
-            }));
+        if self.rows.iter().any(|r| stored(r)) {
+            for &sketch in &self.sketches {
+                panels.push(panel(format!("{} sketch", sketch_text(sketch)), &|r| {
+                    r.sketch == sketch && stored(r)
+                }));
+            }
         }
         if self.families.iter().any(|f| f.density().is_some()) {
             let sketch = self.sketches[0];
@@ -186,16 +189,23 @@ impl All<'_> {
         key.push(KeyEntry::shaded(dense_style, "dense SVD, with singular vectors"));
         key.push(KeyEntry::ranges());
         let rank = self.ranks[self.ranks.len() / 2];
-        let speedups = self.rows.iter().filter(|r| r.rank == rank && r.family.density().is_none());
+        let speedups = self.rows.iter().filter(|r| r.rank == rank && stored(r));
         let speedups = points(speedups.map(|r| (r.power_iterations as f64, r.dense_seconds / r.seconds)));
         let speedups: Vec<String> =
             speedups.iter().map(|p| format!("{:.1} (q = {})", p.median, p.x)).collect();
+        let faster = match speedups[..] {
+            [] => String::new(),
+            _ => format!(
+                " At rank {rank} the randomized SVD of a stored matrix is faster by {}, medians over families, \
+                 seeds and sketches.",
+                speedups.join(", ")
+            ),
+        };
         let what = format!(
             "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, and of the dense SVD of the same \
              matrix on the same threads (which it uses for products only), each a median of repetitions. Sparse matrices are \
-             applied from their nonzeros. At rank {rank} the randomized SVD of a stored matrix is faster by {}.",
-            self.n,
-            speedups.join(", ")
+             applied from their nonzeros.{faster}",
+            self.n
         );
         Ok(Sheet {
             title: "Randomized SVD: time against rank".to_string(),
