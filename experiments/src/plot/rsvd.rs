@@ -25,11 +25,13 @@ pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     };
     let threads = values(&all.rows, |r| r.threads);
     let text = |what: &str| caption(study, what, &all.families, &threads, rows);
-    Ok(vec![
+    let mut sheets = vec![
         ("rsvd_error".to_string(), all.errors(&text)?),
         ("rsvd_sketch".to_string(), all.over_sketches(&text)?),
         ("rsvd_time".to_string(), all.times(&text)?),
-    ])
+    ];
+    sheets.retain(|(_, sheet)| !sheet.panels.is_empty());
+    Ok(sheets)
 }
 
 /// What is drawn.

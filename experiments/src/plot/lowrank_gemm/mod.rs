@@ -11,6 +11,7 @@ use crate::lowrank_gemm::{LowRankGemm, OVERSAMPLING, POWER_ITERATIONS, Row};
 use crate::measure::median;
 use crate::series::{Point, points};
 use anyhow::Result;
+use std::collections::BTreeMap;
 
 /// The families that stand for all in the figures against rank and speedup.
 const SHOWN: [Family; 7] = [
@@ -37,6 +38,7 @@ pub fn sheets(study: LowRankGemm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> 
         families: families(kept.iter().map(|r| r.family)),
         sizes: values(&own, |r| r.n),
         ranks: values(&kept, |r| r.rank),
+        last: at_largest_rank(&kept),
         rows: kept,
     };
     let mut out = Vec::new();
@@ -62,6 +64,8 @@ struct All<'a> {
     study: LowRankGemm,
     table: &'a [Row],
     rows: Vec<&'a Row>,
+    /// Those of the largest rank of their matrices: they know the ranks needed below it.
+    last: Vec<&'a Row>,
     families: Vec<Family>,
     sizes: Vec<usize>,
     ranks: Vec<usize>,
@@ -111,15 +115,15 @@ impl All<'_> {
     /// The smallest ranks for 1, 5 and 10 %, as a sentence.
     fn smallest(&self) -> String {
         let Some(&n) = self.sizes.last() else { return String::new() };
-        let limit = self.ranks.last().copied().unwrap_or(0);
+        let last = || self.last.iter().copied().filter(|r| r.n == n && r.family != Family::Weights);
         let one = |family: &Family| {
-            let ranks = smallest_ranks(self.of(*family, n).filter(|r| r.rank == limit));
+            let ranks = smallest_ranks(last().filter(|r| r.family == *family));
             ranks.map(|ranks| format!("{} {ranks}", family.name()))
         };
-        let drawn = self.families.iter().filter(|f| **f != Family::Weights);
-        let list: Vec<String> = drawn.filter_map(one).collect();
+        let list: Vec<String> = self.families.iter().filter_map(one).collect();
         format!(
-            "Smallest ranks for errors of 1 / 5 / 10 % at N = {n} (median; –: above {limit}): {}.",
+            "Smallest ranks for errors of 1 / 5 / 10 % at N = {n} (median; –: above {}): {}.",
+            limits(last()),
             list.join(", ")
         )
     }
@@ -217,6 +221,27 @@ impl All<'_> {
             y_label: y.to_string(),
             curves,
         }
+    }
+}
+
+/// The rows of the largest rank of each family, size and weights.
+fn at_largest_rank<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
+    let mut largest = BTreeMap::new();
+    let key = |r: &'a Row| (r.family.name(), r.n, r.weights.as_str());
+    for row in rows {
+        let rank = largest.entry(key(row)).or_insert(row.rank);
+        *rank = row.rank.max(*rank);
+    }
+    rows.iter().copied().filter(|r| largest[&key(r)] == r.rank).collect()
+}
+
+/// The ranks of these rows, as a bound that no rank found exceeds.
+fn limits<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let rows: Vec<&Row> = rows.collect();
+    match values(&rows, |r| r.rank)[..] {
+        [] => String::new(),
+        [limit] => limit.to_string(),
+        [low, .., high] => format!("the largest rank measured, {low} to {high}"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::common::list;
 use super::super::panel::{Curve, Panel};
 use super::super::sheet::{KeyEntry, Sheet};
 use super::super::style::{Marker, RATE, Style, numbered};
-use super::{All, ERROR, Needed, SPEEDUP, smallest_ranks};
+use super::{All, ERROR, Needed, SPEEDUP, limits, smallest_ranks};
 use crate::cases::Product;
 use crate::families::{Family, SPARSE_TERMS};
 use crate::lowrank_gemm::Row;
@@ -18,15 +18,21 @@ impl All<'_> {
         let mut decays: Vec<f64> = decaying.iter().filter_map(|f| f.decay()).collect();
         decays.sort_by(f64::total_cmp);
         decays.dedup();
-        let limit = self.ranks.last().copied().unwrap_or(0);
+        let last = || self.last.iter().copied().filter(|r| r.family.decay().is_some());
         let panel = |(percent, pick): (usize, Needed)| {
             let mut curves = Vec::new();
             for (k, &n) in self.sizes.iter().enumerate() {
                 for noisy in [false, true] {
-                    let own =
-                        self.rows.iter().filter(|r| r.n == n && r.rank == limit && r.family.noisy() == noisy);
-                    let places = own.filter_map(|r| Some((r.family.decay()?, pick(r)? as f64)));
-                    curves.push(Curve::medians(&points(places), noise_style(k, noisy)));
+                    let own = || last().filter(|r| r.n == n && r.family.noisy() == noisy);
+                    // Where none was found, one above all measured is needed.
+                    let rank = |r: &Row| pick(r).map_or(f64::INFINITY, |rank| rank as f64);
+                    let mut places = points(own().filter_map(|r| Some((r.family.decay()?, rank(r)))));
+                    places.retain(|p| p.median.is_finite());
+                    for place in places.iter_mut().filter(|p| p.high.is_infinite()) {
+                        let same = own().filter(|r| r.family.decay() == Some(place.x));
+                        place.high = same.map(|r| r.rank as f64).fold(place.median, f64::max);
+                    }
+                    curves.push(Curve::medians(&places, noise_style(k, noisy)));
                 }
             }
             let one = (100.0 / percent as f64).ln();
@@ -55,8 +61,9 @@ impl All<'_> {
         key.push(KeyEntry::ranges());
         let what = format!(
             "Smallest rank r for which ‖C − Cᵣ‖ ≤ 5, 1, 10 % of ‖C‖ in the Frobenius norm, by bisection over the \
-             truncated factors of rank {limit}; a rank above {limit} is not shown. Fast, medium and slow decay are t \
-             = {}.",
+             truncated factors of the largest rank measured; a median above {0} is not shown, and ranges end there. \
+             Fast, medium and slow decay are t = {1}.",
+            limits(last()),
             list(&decays.iter().map(|t| *t as usize).collect::<Vec<_>>())
         );
         let caption = self.text(&what, &decaying)?;
@@ -118,11 +125,11 @@ impl All<'_> {
                 names.push(name(row));
             }
         }
-        let limit = self.ranks.last().copied().unwrap_or(0);
+        let last = || self.last.iter().copied().filter(|r| shown.contains(&r.family));
         let mut smallest = Vec::new();
         for group in names {
-            let last = own.iter().copied().filter(|r| name(r) == group && r.rank == limit);
-            smallest.extend(smallest_ranks(last).map(|ranks| format!("{group}: {ranks}")));
+            let ranks = smallest_ranks(last().filter(|r| name(r) == group));
+            smallest.extend(ranks.map(|ranks| format!("{group}: {ranks}")));
             let style = numbered(key.len());
             let curve = |value: fn(&Row) -> f64| {
                 let group = own.iter().filter(|r| name(r) == group);
@@ -160,7 +167,8 @@ impl All<'_> {
         let what = format!(
             "Matrices like those of neural networks: error in the Frobenius norm, speedup of the product of ready \
              factors, and numbers in the factors over those of A and B stored densely.{weights} Smallest ranks for errors of 1 / 5 / 10 % (median; –: above \
-             {limit}): {}.",
+             {}): {}.",
+            limits(last()),
             smallest.join("; ")
         );
         let caption = self.text(&what, &[Family::HeavyTailed])?;
