@@ -163,6 +163,9 @@ impl Problem {
         let (a, b) = case.pair()?;
         let mut product = Mat::zeros(a.nrows(), b.ncols());
         dense_into(product.as_mut(), a.as_ref(), b.as_ref())?;
+        if frobenius(product.as_ref()) == 0.0 {
+            bail!("A B is zero: relative errors have no meaning");
+        }
         Ok(Problem { a, b, product })
     }
 

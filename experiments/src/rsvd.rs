@@ -177,6 +177,9 @@ impl Problem {
             }],
         )?;
         let norm = frobenius(a.as_ref());
+        if norm == 0.0 {
+            bail!("A is zero: relative errors have no meaning");
+        }
         Ok(Problem { a, sparse, s, norm, dense_seconds })
     }
 

@@ -66,8 +66,17 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     error_key.push(KeyEntry::ranges());
     // How far the measured mean squares are from the exact expectation.
     let exact: Vec<&Row> = kept.iter().copied().filter(|r| r.exact && r.expected > 1e-6).collect();
-    let ratio =
-        (exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>() / exact.len() as f64).sqrt();
+    let agreement = if exact.is_empty() {
+        String::new()
+    } else {
+        let squares = exact.iter().map(|r| (r.error / r.expected).powi(2)).sum::<f64>();
+        format!(
+            " Over the {} products with an exact expectation the root mean square of measured over expected error \
+             is {}.",
+            exact.len(),
+            number((squares / exact.len() as f64).sqrt(), 3)
+        )
+    };
     let errors = Sheet {
         title: "Sampled products: error against the number of samples".to_string(),
         panels: shown.iter().map(error_panel).collect(),
@@ -75,10 +84,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         caption: text(&format!(
             "Errors in the Frobenius norm of the product C of s sampled columns of A and rows of B. The expected error \
              is exact with replacement, an upper bound without, where s = n gives the product itself; \
-             errors below 10⁻¹² are left out. Over the {} products with an exact expectation the \
-             root mean square of measured over expected error is {}.",
-            exact.len(),
-            number(ratio, 3)
+             errors below 10⁻¹² are left out.{agreement}"
         ))?,
     };
 

@@ -72,10 +72,10 @@ impl All<'_> {
             }
             let optimal = points(self.rows_of(family).map(|r| (r.rank as f64, r.optimal)));
             errors.push(Curve::reference(optimal.iter().map(|p| (p.x, p.median)).collect(), BOUND));
-            ratios.push(Curve::reference(
-                self.ranks.iter().map(|&r| (r as f64, expectation(r))).collect(),
-                RATE,
-            ));
+            if sketch == Sketch::Gaussian {
+                let bound = self.ranks.iter().map(|&r| (r as f64, expectation(r)));
+                ratios.push(Curve::reference(bound.collect(), RATE));
+            }
             ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
             for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")]
             {
@@ -93,7 +93,9 @@ impl All<'_> {
             .map(|(k, q)| KeyEntry::shaded(numbered(k), iterations(*q)))
             .collect();
         key.push(KeyEntry::line(BOUND, "the optimum (Eckart, Young): the singular values beyond r"));
-        key.push(KeyEntry::line(RATE, format!("√(1 + r/(p − 1)), p = {OVERSAMPLING}: expected at most, before truncation, without power iterations")));
+        if sketch == Sketch::Gaussian {
+            key.push(KeyEntry::line(RATE, format!("√(1 + r/(p − 1)), p = {OVERSAMPLING}: expected at most, before truncation, without power iterations")));
+        }
         key.push(KeyEntry::ranges());
         let what = format!(
             "Errors in the Frobenius norm of the randomized SVD X of rank r of an n × n matrix A, {} sketch of r + \

@@ -155,7 +155,7 @@ impl All<'_> {
                 r.full_seconds / (r.online_seconds + r.offline_seconds)
             }),
         ];
-        let panels = if self.sizes.is_empty() { Vec::new() } else { both.into() };
+        let panels = if dense.is_empty() { Vec::new() } else { both.into() };
         let mut key: Vec<KeyEntry> = (self.sizes.iter().enumerate())
             .map(|(k, n)| KeyEntry::shaded(numbered(k), format!("N = {n}")))
             .collect();
@@ -167,16 +167,27 @@ impl All<'_> {
         let uses = |n: usize| {
             let at =
                 self.rows.iter().filter(|r| r.n == n && dense.contains(&r.family) && r.rank == self.ranks[0]);
-            median(at.map(|r| r.offline_seconds / (r.full_seconds - r.online_seconds)).collect())
+            // Where the factors are no faster, no number of products pays.
+            let uses = at.map(|r| match r.full_seconds - r.online_seconds {
+                gain if gain > 0.0 => r.offline_seconds / gain,
+                _ => f64::INFINITY,
+            });
+            median(uses.collect())
         };
-        let uses: Vec<String> = self.sizes.iter().map(|&n| format!("{:.1} (N = {n})", uses(n))).collect();
+        let uses = self.sizes.iter().map(|&n| (n, uses(n))).filter(|(_, uses)| uses.is_finite());
+        let uses: Vec<String> = uses.map(|(n, uses)| format!("{uses:.1} (N = {n})")).collect();
+        let pays = match uses[..] {
+            [] => String::new(),
+            _ => format!(
+                " Factorizations at r = {} pay after {} products (offline over full less online, the median).",
+                self.ranks[0],
+                uses.join(", ")
+            ),
+        };
         let what = format!(
             "Seconds of the full product of this library over those of the product of the factors, written as a dense \
-             matrix; medians of repetitions taken in turn in the same trial, stored matrices of {} families. \
-             Factorizations at r = {} pay after {} products (offline over full less online, the median).",
-            dense.len(),
-            self.ranks[0],
-            uses.join(", ")
+             matrix; medians of repetitions taken in turn in the same trial, stored matrices of {} families.{pays}",
+            dense.len()
         );
         let caption = self.text(&what, &[])?;
         Ok(self.sheet("Low-rank products: speedup against rank", panels, key, caption))
