@@ -124,7 +124,7 @@ pub struct Row {
     pub error: f64,
     /// The smallest possible one: from the singular values beyond the rank.
     pub optimal: f64,
-    /// |A - X|_2 / |A|_2.
+    /// |A - X|_2 / |A|_2; the numerator an estimate from below, within about 1 %.
     pub spectral_error: f64,
     /// The smallest possible one.
     pub spectral_optimal: f64,

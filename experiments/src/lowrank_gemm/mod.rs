@@ -82,7 +82,7 @@ pub struct Row {
     pub seed: u64,
     /// |C - C_r|_F / |C|_F.
     pub error: f64,
-    /// |C - C_r|_2 / |C|_2.
+    /// |C - C_r|_2 / |C|_2; both estimates from below, within about 1 %.
     pub spectral_error: f64,
     /// The smallest rank at most `rank` whose error is at most 1 %; none if there is none.
     pub rank_1_percent: Option<usize>,

@@ -25,12 +25,35 @@ pub fn families(present: impl Iterator<Item = Family>) -> Vec<Family> {
     Family::ALL.into_iter().filter(|f| present.contains(f)).collect()
 }
 
-/// The rows of the largest size and of weights, and that size (that of the weights where there is no other).
-pub fn largest<R>(rows: Vec<&R>, family: impl Fn(&R) -> Family, n: impl Fn(&R) -> usize) -> (Vec<&R>, usize) {
-    let drawn = rows.iter().filter(|r| family(r) != Family::Weights).map(|r| n(r)).max();
-    let largest = drawn.or(rows.iter().map(|r| n(r)).max()).unwrap_or(0);
-    let kept = rows.into_iter().filter(|r| n(r) == largest || family(r) == Family::Weights);
-    (kept.collect(), largest)
+/// The rows of the largest size and of weights, from family, weights and size of a row; and what
+/// the figures leave out or show together for that, as sentences after a space.
+pub fn largest<R>(rows: Vec<&R>, of: impl Fn(&R) -> (Family, &str, usize)) -> (Vec<&R>, String) {
+    let trained = |r: &R| of(r).0 == Family::Weights;
+    let largest = rows.iter().filter(|r| !trained(r)).map(|r| of(r).2).max().unwrap_or(0);
+    let all = rows.len();
+    let kept: Vec<&R> = rows.into_iter().filter(|r| trained(r) || of(r).2 == largest).collect();
+    let mut note = String::new();
+    if kept.len() < all {
+        note += &format!(" Of several sizes the largest is drawn, n = {largest}; the table has them all.");
+    }
+    let weights: Vec<&R> = kept.iter().copied().filter(|r| trained(r)).collect();
+    let names = weights.iter().map(|r| of(r).1).collect::<BTreeSet<&str>>().len();
+    if names > 1 {
+        let sizes = list(&values(&weights, |r| of(r).2));
+        note += &format!(" The curves of weights show {names} entries together, of smallest size {sizes}.");
+    }
+    (kept, note)
+}
+
+/// Where the randomized SVD of (columns of the sketch, smallest size) is a dense one, as a sentence
+/// after a space; empty where it nowhere is.
+pub fn dense_instead(mut widths: impl Iterator<Item = (usize, usize)>) -> &'static str {
+    match widths.any(|(width, n)| 4 * width >= 3 * n) {
+        true => {
+            " Where the columns of the sketch reach 3/4 of the size, the randomized SVD is the truncated dense one."
+        }
+        false => "",
+    }
 }
 
 /// Numbers as ticks.
@@ -43,11 +66,13 @@ pub fn list(numbers: &[usize]) -> String {
     numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A caption: what was measured, the families, the statistics, and the command that made it all.
+/// A caption: what was measured, the families, the statistics, and the command that made it all;
+/// `pooled` where a curve shows several families.
 pub fn caption<S: Study>(
     study: S,
     what: &str,
     shown: &[Family],
+    pooled: bool,
     threads: &[usize],
     rows: &[S::Row],
 ) -> Result<String> {
@@ -56,7 +81,8 @@ pub fn caption<S: Study>(
     let failed = rows.iter().filter(|row| row.failed()).count();
     let mut parts = vec![what.to_string(), describe(shown)];
     parts.push(format!(
-        "Lines: medians of {seeds} seed{}; shaded: smallest to largest. 64-bit floating point, {} thread{}.",
+        "Lines: medians {} {seeds} seed{}; shaded: smallest to largest. 64-bit floating point, {} thread{}.",
+        if pooled { "over all families of a panel and" } else { "of" },
         if seeds == 1 { "" } else { "s" },
         list(threads),
         if threads == [1] { "" } else { "s" }

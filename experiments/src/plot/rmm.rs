@@ -1,6 +1,6 @@
 //! The figures of the sampled products, made of their table alone.
 
-use super::common::{answered, caption, families, largest, ticks, values};
+use super::common::{answered, caption, families, largest, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::scale::number;
 use super::sheet::{KeyEntry, Sheet};
@@ -16,19 +16,19 @@ const ROUNDING: f64 = 1e-12;
 
 /// Error against samples, and against speedup.
 pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
+    let (kept, note) = largest(answered(rows)?, |r| (r.family, &r.weights, r.n));
     let shown = families(kept.iter().map(|r| r.family));
     let schemes: Vec<Scheme> =
         Scheme::ALL.into_iter().filter(|s| kept.iter().any(|r| r.scheme == *s)).collect();
     let samples = values(&kept, |r| r.samples);
     let threads = values(&kept, |r| r.threads);
-    let text = |what: &str| caption(study, what, &shown, &threads, rows);
+    let text = |what: &str| caption(study, &format!("{what}{note}"), &shown, false, &threads, rows);
     let of = |family: Family, scheme: Scheme| {
         kept.iter().copied().filter(move |r| r.family == family && r.scheme == scheme)
     };
     let title = |family: Family| {
-        let n = kept.iter().filter(|r| r.family == family).map(|r| r.n).max().unwrap_or(n);
-        format!("{}, n = {n}", family.text())
+        let own: Vec<&Row> = kept.iter().copied().filter(|r| r.family == family).collect();
+        format!("{}, n = {}", family.text(), list(&values(&own, |r| r.n)))
     };
     let key = || -> Vec<KeyEntry> {
         schemes.iter().enumerate().map(|(k, s)| KeyEntry::shaded(numbered(k), scheme_text(*s))).collect()
@@ -116,7 +116,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         key: speed_key,
         caption: text(&format!(
             "Errors relative to the product itself against the speedup: seconds of the full product over those of the \
-             sampled one with its probabilities, each a median, in turn on the same threads. Along a line s = {} to {}; \
+             sampled one with its probabilities, each a median, in turn on the same threads; the \
+             full one is written into memory that is ready, the sampled one allocates its result. Along a line s = {} to {}; \
              errors below 10⁻¹² are left out.",
             samples[0],
             samples[samples.len() - 1]

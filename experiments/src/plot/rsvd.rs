@@ -1,6 +1,6 @@
 //! The figures of the randomized singular value decompositions, made of their table alone.
 
-use super::common::{answered, caption, families, largest, list, ticks, values};
+use super::common::{answered, caption, dense_instead, families, largest, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{BOUND, INK, RATE, Style, numbered};
@@ -14,17 +14,19 @@ const EXACT: f64 = 1e-12;
 
 /// Error against rank, over the optimum against products with A, and time against rank.
 pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let (kept, n) = largest(answered(rows)?, |r| r.family, |r| r.n);
+    let (kept, mut note) = largest(answered(rows)?, |r| (r.family, &r.weights, r.n));
+    note += dense_instead(kept.iter().map(|r| (r.rank + OVERSAMPLING, r.n)));
     let all = All {
         families: families(kept.iter().map(|r| r.family)),
         powers: values(&kept, |r| r.power_iterations),
         ranks: values(&kept, |r| r.rank),
         sketches: values(&kept, |r| r.sketch),
         rows: kept,
-        n,
     };
     let threads = values(&all.rows, |r| r.threads);
-    let text = |what: &str| caption(study, what, &all.families, &threads, rows);
+    let text = |what: &str, pooled: bool| {
+        caption(study, &format!("{what}{note}"), &all.families, pooled, &threads, rows)
+    };
     let mut sheets = vec![
         ("rsvd_error".to_string(), all.errors(&text)?),
         ("rsvd_sketch".to_string(), all.over_sketches(&text)?),
@@ -41,14 +43,15 @@ struct All<'a> {
     powers: Vec<usize>,
     ranks: Vec<usize>,
     sketches: Vec<Sketch>,
-    n: usize,
 }
 
-type Text<'a> = &'a dyn Fn(&str) -> Result<String>;
+/// A caption of what is drawn, and whether a curve shows several families.
+type Text<'a> = &'a dyn Fn(&str, bool) -> Result<String>;
 
 impl All<'_> {
     fn title(&self, family: Family) -> String {
-        format!("{}, n = {}", family.text(), self.rows_of(family).map(|r| r.n).max().unwrap_or(self.n))
+        let own: Vec<&Row> = self.rows_of(family).collect();
+        format!("{}, n = {}", family.text(), list(&values(&own, |r| r.n)))
     }
 
     fn rows_of(&self, family: Family) -> impl Iterator<Item = &Row> {
@@ -107,7 +110,7 @@ impl All<'_> {
             title: "Randomized SVD: error against rank".to_string(),
             panels,
             key,
-            caption: text(&what)?,
+            caption: text(&what, false)?,
         })
     }
 
@@ -147,7 +150,7 @@ impl All<'_> {
             title: format!("Randomized SVD: power iterations and sketch, rank {rank}"),
             panels: self.families.iter().map(panel).collect(),
             key,
-            caption: text(&what)?,
+            caption: text(&what, false)?,
         })
     }
 
@@ -200,22 +203,23 @@ impl All<'_> {
         let faster = match speedups[..] {
             [] => String::new(),
             _ => format!(
-                " At rank {rank} the randomized SVD of a stored matrix is faster by {}, medians over families, \
+                " At rank {rank} the randomized SVD of a stored matrix is faster by factors of {}, medians over families, \
                  seeds and sketches.",
                 speedups.join(", ")
             ),
         };
+        let drawn: Vec<&Row> = self.rows.iter().copied().filter(|r| r.family != Family::Weights).collect();
         let what = format!(
             "Wall-clock seconds of the randomized SVD of an n × n matrix, n = {}, and of the dense SVD of the same \
              matrix on the same threads (which it uses for products only), each a median of repetitions. Sparse matrices are \
              applied from their nonzeros.{faster}",
-            self.n
+            list(&values(&drawn, |r| r.n))
         );
         Ok(Sheet {
             title: "Randomized SVD: time against rank".to_string(),
             panels,
             key,
-            caption: text(&what)?,
+            caption: text(&what, true)?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 mod structure;
 
-use super::common::{answered, caption, families, list, ticks, values};
+use super::common::{answered, caption, dense_instead, families, list, ticks, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{RATE, Style, numbered};
@@ -80,9 +80,10 @@ impl All<'_> {
         SHOWN.into_iter().filter(|f| self.families.contains(f)).collect()
     }
 
-    fn text(&self, what: &str, shown: &[Family]) -> Result<String> {
+    fn text(&self, what: &str, shown: &[Family], pooled: bool) -> Result<String> {
         let threads = values(&self.rows, |r| r.threads);
-        caption(self.study, what, shown, &threads, self.table)
+        let dense = dense_instead(self.rows.iter().map(|r| (r.rank + OVERSAMPLING, r.n)));
+        caption(self.study, &format!("{what}{dense}"), shown, pooled, &threads, self.table)
     }
 
     fn family_key(&self, shown: &[Family]) -> Vec<KeyEntry> {
@@ -108,7 +109,7 @@ impl All<'_> {
             self.smallest()
         );
         let panels = self.sizes.iter().map(panel).collect();
-        let caption = self.text(&what, &shown)?;
+        let caption = self.text(&what, &shown, false)?;
         Ok(self.sheet("Low-rank products: error against rank", panels, self.family_key(&shown), caption))
     }
 
@@ -189,7 +190,7 @@ impl All<'_> {
              matrix; medians of repetitions taken in turn in the same trial, stored matrices of {} families.{pays}",
             dense.len()
         );
-        let caption = self.text(&what, &[])?;
+        let caption = self.text(&what, &[], true)?;
         Ok(self.sheet("Low-rank products: speedup against rank", panels, key, caption))
     }
 
@@ -219,7 +220,7 @@ impl All<'_> {
             }
         );
         let panels = self.sizes.iter().map(panel).collect();
-        let caption = self.text(&what, &shown)?;
+        let caption = self.text(&what, &shown, false)?;
         Ok(self.sheet("Low-rank products: error against speedup", panels, self.family_key(&shown), caption))
     }
 

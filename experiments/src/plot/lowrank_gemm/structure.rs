@@ -66,7 +66,7 @@ impl All<'_> {
             limits(last()),
             list(&decays.iter().map(|t| *t as usize).collect::<Vec<_>>())
         );
-        let caption = self.text(&what, &decaying)?;
+        let caption = self.text(&what, &decaying, false)?;
         Ok(self.sheet("Low-rank products: rank needed against decay", panels, key, caption))
     }
 
@@ -100,9 +100,10 @@ impl All<'_> {
         key.push(KeyEntry::ranges());
         let what = format!(
             "Error in the Frobenius norm (left), and seconds of the two randomized SVDs, which are computed from the \
-             nonzeros (right), against the share of nonzeros. Errors below 10⁻⁹, as from rank {SPARSE_TERMS} on, are left out."
+             nonzeros (right), against the share of nonzeros. Ranks from {SPARSE_TERMS} on, where nothing but rounding is left, are in neither; \
+             nor are errors below 10⁻⁹."
         );
-        let caption = self.text(&what, &sparse)?;
+        let caption = self.text(&what, &sparse, false)?;
         Ok(self.sheet("Low-rank products: error against sparsity", panels, key, caption))
     }
 
@@ -171,7 +172,7 @@ impl All<'_> {
             limits(last()),
             smallest.join("; ")
         );
-        let caption = self.text(&what, &[Family::HeavyTailed])?;
+        let caption = self.text(&what, &[Family::HeavyTailed], false)?;
         Ok(self.sheet("Low-rank products: neural networks", panels, key, caption))
     }
 }
