@@ -119,11 +119,27 @@ impl<'a, D: DrawingBackend> Canvas<'a, D> {
     }
 
     fn stroke(&self, points: &[Place], style: Style) -> Result<()> {
-        let points: Vec<_> = points.iter().map(|&p| device(p)).collect();
         let width = (style.width * f64::from(DETAIL)).round().max(1.0) as u32;
-        let path = PathElement::new(points, rgb(style.colour).stroke_width(width));
-        self.area.draw(&path).map_err(failure)
+        pieces(points).into_iter().try_for_each(|piece| {
+            let piece: Vec<_> = piece.iter().map(|&p| device(p)).collect();
+            let path = PathElement::new(piece, rgb(style.colour).stroke_width(width));
+            self.area.draw(&path).map_err(failure)
+        })
     }
+}
+
+/// A polyline, cut where it turns by more than a right angle: joined there, it would have a spike.
+fn pieces(points: &[Place]) -> Vec<&[Place]> {
+    let (mut out, mut start) = (Vec::new(), 0);
+    for (k, turn) in points.windows(3).enumerate() {
+        let [a, b, c] = [turn[0], turn[1], turn[2]];
+        if (b.0 - a.0) * (c.0 - b.0) + (b.1 - a.1) * (c.1 - b.1) < 0.0 {
+            out.push(&points[start..k + 2]);
+            start = k + 1;
+        }
+    }
+    out.push(&points[start..]);
+    out
 }
 
 /// The width of a text.
@@ -206,7 +222,15 @@ fn failure<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -
 
 #[cfg(test)]
 mod tests {
-    use super::dashes;
+    use super::{dashes, pieces};
+
+    #[test]
+    fn lines_are_cut_at_sharp_turns() {
+        let line = [(0.0, 0.0), (10.0, 0.0), (10.0, 5.0), (9.0, 0.0), (20.0, 0.0)];
+        assert_eq!(pieces(&line), [&line[..3], &line[2..4], &line[3..]]);
+        assert_eq!(pieces(&line[..2]), [&line[..2]]);
+        assert_eq!(pieces(&[]), [&[] as &[(f64, f64)]]);
+    }
 
     #[test]
     fn dashes_cover_their_share() {
