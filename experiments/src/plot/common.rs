@@ -25,24 +25,27 @@ pub fn families(present: impl Iterator<Item = Family>) -> Vec<Family> {
     Family::ALL.into_iter().filter(|f| present.contains(f)).collect()
 }
 
-/// The rows of the largest size and of weights, from family, weights and size of a row; and what
-/// the figures leave out or show together for that, as sentences after a space.
-pub fn largest<R>(rows: Vec<&R>, of: impl Fn(&R) -> (Family, &str, usize)) -> (Vec<&R>, String) {
+/// The rows of the largest size and of weights; and, as a sentence after a space, that others are
+/// left out.
+pub fn largest<R>(rows: Vec<&R>, of: impl Fn(&R) -> (Family, usize)) -> (Vec<&R>, String) {
     let trained = |r: &R| of(r).0 == Family::Weights;
-    let largest = rows.iter().filter(|r| !trained(r)).map(|r| of(r).2).max().unwrap_or(0);
+    let largest = rows.iter().filter(|r| !trained(r)).map(|r| of(r).1).max().unwrap_or(0);
     let all = rows.len();
-    let kept: Vec<&R> = rows.into_iter().filter(|r| trained(r) || of(r).2 == largest).collect();
-    let mut note = String::new();
-    if kept.len() < all {
-        note += &format!(" Of several sizes the largest is drawn, n = {largest}; the table has them all.");
-    }
-    let weights: Vec<&R> = kept.iter().copied().filter(|r| trained(r)).collect();
-    let names = weights.iter().map(|r| of(r).1).collect::<BTreeSet<&str>>().len();
-    if names > 1 {
-        let sizes = list(&values(&weights, |r| of(r).2));
-        note += &format!(" The curves of weights show {names} entries together, of smallest size {sizes}.");
-    }
+    let kept: Vec<&R> = rows.into_iter().filter(|r| trained(r) || of(r).1 == largest).collect();
+    let note = if kept.len() < all {
+        format!(" Of several sizes the largest is drawn, n = {largest}; the table has them all.")
+    } else {
+        String::new()
+    };
     (kept, note)
+}
+
+/// The title of a family's panel, from the weights and sizes of its rows.
+pub fn title<'a>(family: Family, own: impl Iterator<Item = (&'a String, usize)>) -> String {
+    let (weights, sizes): (BTreeSet<&String>, BTreeSet<usize>) = own.unzip();
+    let together =
+        if weights.len() > 1 { format!(", {} of them together", weights.len()) } else { String::new() };
+    format!("{}, n = {}{together}", family.text(), list(&Vec::from_iter(sizes)))
 }
 
 /// Where the randomized SVD of (columns of the sketch, smallest size) is a dense one, as a sentence

@@ -1,6 +1,6 @@
 //! The figures of the sampled products, made of their table alone.
 
-use super::common::{answered, caption, families, largest, list, ticks, values};
+use super::common::{answered, caption, families, largest, ticks, title, values};
 use super::panel::{Curve, Panel};
 use super::scale::number;
 use super::sheet::{KeyEntry, Sheet};
@@ -16,7 +16,7 @@ const ROUNDING: f64 = 1e-12;
 
 /// Error against samples, and against speedup.
 pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let (kept, note) = largest(answered(rows)?, |r| (r.family, &r.weights, r.n));
+    let (kept, note) = largest(answered(rows)?, |r| (r.family, r.n));
     let shown = families(kept.iter().map(|r| r.family));
     let schemes: Vec<Scheme> =
         Scheme::ALL.into_iter().filter(|s| kept.iter().any(|r| r.scheme == *s)).collect();
@@ -26,10 +26,8 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let of = |family: Family, scheme: Scheme| {
         kept.iter().copied().filter(move |r| r.family == family && r.scheme == scheme)
     };
-    let title = |family: Family| {
-        let own: Vec<&Row> = kept.iter().copied().filter(|r| r.family == family).collect();
-        format!("{}, n = {}", family.text(), list(&values(&own, |r| r.n)))
-    };
+    let title =
+        |family: Family| title(family, kept.iter().filter(|r| r.family == family).map(|r| (&r.weights, r.n)));
     let key = || -> Vec<KeyEntry> {
         schemes.iter().enumerate().map(|(k, s)| KeyEntry::shaded(numbered(k), scheme_text(*s))).collect()
     };

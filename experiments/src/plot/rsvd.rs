@@ -1,6 +1,6 @@
 //! The figures of the randomized singular value decompositions, made of their table alone.
 
-use super::common::{answered, caption, dense_instead, families, largest, list, ticks, values};
+use super::common::{answered, caption, dense_instead, families, largest, list, ticks, title, values};
 use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{BOUND, INK, RATE, Style, numbered};
@@ -14,7 +14,7 @@ const EXACT: f64 = 1e-12;
 
 /// Error against rank, over the optimum against products with A, and time against rank.
 pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
-    let (kept, mut note) = largest(answered(rows)?, |r| (r.family, &r.weights, r.n));
+    let (kept, mut note) = largest(answered(rows)?, |r| (r.family, r.n));
     note += dense_instead(kept.iter().map(|r| (r.rank + OVERSAMPLING, r.n)));
     let all = All {
         families: families(kept.iter().map(|r| r.family)),
@@ -25,7 +25,9 @@ pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     };
     let threads = values(&all.rows, |r| r.threads);
     let text = |what: &str, pooled: bool| {
-        caption(study, &format!("{what}{note}"), &all.families, pooled, &threads, rows)
+        // Weights, of other sizes, are not drawn with the others.
+        let shown = all.families.iter().copied().filter(|f| !pooled || *f != Family::Weights);
+        caption(study, &format!("{what}{note}"), &shown.collect::<Vec<_>>(), pooled, &threads, rows)
     };
     let mut sheets = vec![
         ("rsvd_error".to_string(), all.errors(&text)?),
@@ -50,8 +52,7 @@ type Text<'a> = &'a dyn Fn(&str, bool) -> Result<String>;
 
 impl All<'_> {
     fn title(&self, family: Family) -> String {
-        let own: Vec<&Row> = self.rows_of(family).collect();
-        format!("{}, n = {}", family.text(), list(&values(&own, |r| r.n)))
+        title(family, self.rows_of(family).map(|r| (&r.weights, r.n)))
     }
 
     fn rows_of(&self, family: Family) -> impl Iterator<Item = &Row> {

@@ -80,6 +80,12 @@ impl All<'_> {
         SHOWN.into_iter().filter(|f| self.families.contains(f)).collect()
     }
 
+    /// The sizes of these families.
+    fn sizes_of(&self, shown: &[Family]) -> Vec<usize> {
+        let any = |n: &usize| shown.iter().any(|f| self.of(*f, *n).next().is_some());
+        self.sizes.iter().copied().filter(any).collect()
+    }
+
     fn text(&self, what: &str, shown: &[Family], pooled: bool) -> Result<String> {
         let threads = values(&self.rows, |r| r.threads);
         let dense = dense_instead(self.rows.iter().map(|r| (r.rank + OVERSAMPLING, r.n)));
@@ -108,7 +114,7 @@ impl All<'_> {
              rank r ({OVERSAMPLING} more columns, {POWER_ITERATIONS} power iteration). {}",
             self.smallest()
         );
-        let panels = self.sizes.iter().map(panel).collect();
+        let panels = self.sizes_of(&shown).iter().map(panel).collect();
         let caption = self.text(&what, &shown, false)?;
         Ok(self.sheet("Low-rank products: error against rank", panels, self.family_key(&shown), caption))
     }
@@ -219,7 +225,7 @@ impl All<'_> {
                 ""
             }
         );
-        let panels = self.sizes.iter().map(panel).collect();
+        let panels = self.sizes_of(&shown).iter().map(panel).collect();
         let caption = self.text(&what, &shown, false)?;
         Ok(self.sheet("Low-rank products: error against speedup", panels, self.family_key(&shown), caption))
     }
@@ -253,7 +259,7 @@ fn limits<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     match values(&rows, |r| r.rank)[..] {
         [] => String::new(),
         [limit] => limit.to_string(),
-        [low, .., high] => format!("the largest rank measured, {low} to {high}"),
+        [low, .., high] => format!("the largest rank measured ({low} to {high})"),
     }
 }
 

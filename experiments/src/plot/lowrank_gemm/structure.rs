@@ -62,7 +62,7 @@ impl All<'_> {
         let what = format!(
             "Smallest rank r for which ‖C − Cᵣ‖ ≤ 5, 1, 10 % of ‖C‖ in the Frobenius norm, by bisection over the \
              truncated factors of the largest rank measured; a median above {0} is not shown, and ranges end there. \
-             Fast, medium and slow decay are t = {1}.",
+             The families have t = {1}.",
             limits(last()),
             list(&decays.iter().map(|t| *t as usize).collect::<Vec<_>>())
         );
@@ -88,7 +88,7 @@ impl All<'_> {
             self.panel(format!("N = {n}"), "nonzeros of A, %", &[], y, curves)
         };
         let mut panels = Vec::new();
-        for &n in self.sizes.iter().filter(|n| sparse.iter().any(|f| self.of(*f, **n).next().is_some())) {
+        for n in self.sizes_of(&sparse) {
             if sparse.iter().filter(|f| self.of(**f, n).next().is_some()).count() > 1 {
                 panels.push(panel(n, ERROR, |r| r.error));
                 panels.push(panel(n, "seconds of both factorizations", |r| r.offline_seconds));
