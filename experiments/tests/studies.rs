@@ -160,3 +160,38 @@ fn wrong_configurations_are_explained() {
     assert!(table::read(Rmm, &path).unwrap()[0].error.is_nan());
     assert!(table::read(Rsvd, &path).is_err());
 }
+
+/// The captions of a configuration whose figures lack something that others have.
+fn captions<S: Study>(study: S, text: &str) -> String {
+    let config = study.parse(text).unwrap();
+    let rows: Vec<S::Row> =
+        study.trials(&config).iter().map(|t| study.solve(&config, t).unwrap_or(study.failed(t))).collect();
+    let sheets = study.sheets(&rows).unwrap();
+    assert!(sheets.iter().all(|(_, sheet)| !sheet.panels.is_empty()));
+    sheets.iter().map(|(name, sheet)| format!("{name}: {}\n", sheet.caption)).collect()
+}
+
+#[test]
+fn captions_leave_out_what_there_is_not() {
+    let without = RMM.replace("\"uniform\", \"norms\", ", "").replace("sparse-5", "sparse-0.1");
+    let text = captions(Rmm, &without.replace("[24]", "[24, 30]"));
+    assert!(!text.contains("NaN") && !text.contains("root mean square"), "{text}");
+    assert!(text.contains("n = 30") && text.contains("trials failed"), "{text}"); // A B = 0
+
+    let weights = &GEMM[GEMM.rfind("weights = ").unwrap()..];
+    let hadamard = RSVD.replace("\"gaussian\", ", "").replace("\"noisy-fast\", \"sparse-5\"", "\"weights\"");
+    let text = captions(Rsvd, &hadamard.replace("n = [40]", weights.trim_end()));
+    assert!(text.contains("Hadamard") && !text.contains("faster") && !text.contains("rsvd_time"), "{text}");
+
+    let sparse = GEMM[..GEMM.rfind("[[sweep]]").unwrap()].to_string();
+    let sparse = sparse.replace("\"fast\", \"noisy-medium\", ", "").replace(", \"heavy-tailed\"", "");
+    let text = captions(LowRankGemm, &sparse);
+    assert!(text.starts_with("lowrank_gemm_error_sparsity") && !text.contains("NaN"), "{text}");
+    assert_eq!(text.matches("Made by").count(), 1, "{text}");
+
+    // Matrices measured up to smaller ranks than others are in the list of the ranks needed too.
+    let two = GEMM[..GEMM.rfind("[[sweep]]").unwrap()].to_string()
+        + "[[sweep]]\nfamilies = [\"slow\"]\nn = [40]\nrank = [38]\n";
+    let text = captions(LowRankGemm, &two);
+    assert!(text.contains("the largest rank measured (20 to 38)") && text.contains("fast –"), "{text}");
+}
