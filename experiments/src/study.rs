@@ -145,11 +145,12 @@ pub trait Study: Copy + Send + Sync {
 }
 
 /// Checks that a list of the configuration has values, each once.
-pub fn distinct<T: PartialEq>(name: &str, values: &[T]) -> Result<()> {
+pub fn distinct<T: Eq + Hash>(name: &str, values: &[T]) -> Result<()> {
     if values.is_empty() {
         anyhow::bail!("`{name}` is empty: give at least one value");
     }
-    if values.iter().enumerate().any(|(i, v)| values[..i].contains(v)) {
+    let mut seen = HashSet::new();
+    if !values.iter().all(|value| seen.insert(value)) {
         anyhow::bail!("`{name}` names a value twice");
     }
     Ok(())
