@@ -29,7 +29,7 @@ pub struct Config {
 }
 
 /// The file to analyse.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Input {
     /// A safetensors file, instead of the configuration's
     #[arg(long, value_name = "FILE.safetensors")]

@@ -8,9 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::fs;
 use std::hash::Hash;
-use std::path::Path;
 
 /// The compiled-in configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,15 +48,15 @@ pub trait Record: Clone + Send + Serialize + DeserializeOwned {
 }
 
 /// No options beside the shared ones.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct NoChoice {}
 
 /// An experiment: what the harness has to know to run it, to resume it and to draw it.
 pub trait Study: Copy + Send + Sync {
     /// What to measure, as read from TOML.
     type Config: Clone + Serialize + DeserializeOwned + Sync;
-    /// Options of the command line beside the shared ones.
-    type Choice: clap::Args + Clone;
+    /// Options of the command line beside the shared ones; the default is none of them.
+    type Choice: clap::Args + Clone + Default + PartialEq;
     /// One trial. Two different trials of a configuration are never equal.
     type Trial: Copy + Eq + Hash + Display + Send + Sync;
     /// What is written of a trial.
@@ -110,12 +108,6 @@ pub trait Study: Copy + Send + Sync {
     /// A preset's configuration.
     fn preset(self, preset: Preset) -> Result<Self::Config> {
         self.parse(self.text(preset)).with_context(|| format!("preset {}", preset.name()))
-    }
-
-    /// Reads and checks a configuration file.
-    fn read(self, path: &Path) -> Result<Self::Config> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        self.parse(&text).with_context(|| path.display().to_string())
     }
 
     /// Parses and checks a configuration; unknown keys are errors.
