@@ -33,10 +33,10 @@ pub struct Options<C: Args> {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with an interrupted run of the same options
-    #[arg(long, conflicts_with = "plot_only")]
+    #[arg(long)]
     pub resume: bool,
     /// Draw the figure again from its CSV, without running anything
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["resume", "seeds", "threads"])]
     pub plot_only: bool,
 }
 
@@ -88,6 +88,12 @@ pub fn main<S: Study>(study: S) -> ExitCode {
 pub fn execute<S: Study>(study: S, options: &Options<S::Choice>) -> Result<()> {
     let folder = options.folder();
     let csv = run::csv_path(&folder, study);
+    if options.plot_only && options.choice != S::Choice::default() {
+        bail!(
+            "--plot-only draws the table that is there: leave out the options that choose what to run, and \
+             name its folder by --out"
+        );
+    }
     let rows = if options.plot_only {
         table::read(study, &csv)?
     } else {
@@ -170,6 +176,16 @@ mod tests {
         assert_eq!((config.input.as_str(), config.seeds), (SHIPPED, 2));
         let error = format!("{:#}", read(&["--config", toml, "--seeds", "2"]).unwrap_err());
         assert!(error.contains("my.toml") && error.contains("none.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_ignored_when_only_drawing() {
+        for more in [&["--resume"][..], &["--seeds", "2"], &["--threads", "2"]] {
+            assert!(options(&[&["--plot-only"], more].concat()).is_err(), "{more:?}");
+        }
+        let input = options(&["--plot-only", "--input", SHIPPED]).unwrap();
+        assert!(execute(Spectra, &input).unwrap_err().to_string().contains("--out"));
+        assert!(options(&["--plot-only", "--preset", "paper", "--out", "my"]).is_ok());
     }
 
     #[test]
