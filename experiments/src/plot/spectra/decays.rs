@@ -82,10 +82,14 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
     };
     let caption = format!(
         "Singular values above σ₁ / {SMALLEST} of {}; each line is a matrix, ‖W‖ the Frobenius norm. Of ‖W‖², the \
-         first 64 directions hold {} % in the layers; {}.",
+         first 64 directions hold {} % in the layers; {}.{}",
         of_source(groups.iter().flat_map(|group| &group.rows).copied()),
         percent(layers(groups).map(|row| row.energy_64)),
         gaussian(references),
+        match groups.iter().flat_map(|group| &group.rows).next() {
+            Some(row) if !row.left_out.is_empty() => format!(" Tensors not analysed: {}.", row.left_out),
+            _ => String::new(),
+        },
     );
     let keys = vec![
         KeyEntry::line(line(depth(0.0), 1.6), "first layer"),
