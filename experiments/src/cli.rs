@@ -56,7 +56,8 @@ impl<C: Args + Default + PartialEq> Options<C> {
     pub fn configuration<S: Study<Choice = C>>(&self, study: S) -> Result<S::Config> {
         let (place, text) = match &self.config {
             Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+                let text =
+                    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
                 (path.display().to_string(), text?)
             }
             None => (format!("preset {}", self.preset.name()), study.text(self.preset).to_string()),

@@ -116,7 +116,9 @@ pub fn matrices(file: &Safetensors) -> Vec<(&'static str, usize, usize)> {
 /// Why a tensor is not analysed.
 fn objection(tensor: &TensorInfo) -> Option<String> {
     match *tensor.shape() {
-        _ if !matches!(tensor.dtype(), "F64" | "F32" | "F16" | "BF16") => Some(format!("of {}", tensor.dtype())),
+        _ if !matches!(tensor.dtype(), "F64" | "F32" | "F16" | "BF16") => {
+            Some(format!("of {}", tensor.dtype()))
+        }
         [m, n] if m.min(n) < SMALLEST => Some(format!("with fewer than {SMALLEST} rows or columns")),
         [_, _] => None,
         ref shape => Some(format!("of order {}", shape.len())),
@@ -182,7 +184,9 @@ mod tests {
         for (name, kind, shape) in entries {
             let sides = shape.trim_matches(['[', ']']).split(',').map(|n| n.parse::<usize>().unwrap());
             let end = at + sides.product::<usize>() * if kind == "F16" { 2 } else { 4 };
-            header.push(format!(r#""{name}":{{"dtype":"{kind}","shape":{shape},"data_offsets":[{at},{end}]}}"#));
+            header.push(format!(
+                r#""{name}":{{"dtype":"{kind}","shape":{shape},"data_offsets":[{at},{end}]}}"#
+            ));
             at = end;
         }
         let header = format!("{{{}}}", header.join(","));

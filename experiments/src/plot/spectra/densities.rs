@@ -51,6 +51,13 @@ fn law(law: &MarchenkoPastur, share: f64, from: f64, floor: f64, style: Style) -
     Curve { points, range: Vec::new(), style, fitted: false }
 }
 
+/// The law fitted to the bulk, in units of the mean eigenvalue: k values above the edge leave noise of
+/// shape (m - k, n - k).
+fn bulk(row: &Row, mean: f64) -> Option<MarchenkoPastur> {
+    let shape = (row.m.checked_sub(row.outliers)?, row.n.checked_sub(row.outliers)?);
+    MarchenkoPastur::of_shape(shape, row.noise * (shape.0.max(shape.1) as f64 / mean).sqrt()).ok()
+}
+
 fn density(row: &Row, title: String) -> Option<Panel> {
     let count = row.spectrum.len();
     let mean = row.frobenius * row.frobenius / count as f64;
@@ -67,13 +74,10 @@ fn density(row: &Row, title: String) -> Option<Panel> {
         fitted: true,
     };
     let mut curves = vec![bars];
-    let shape = (row.m, row.n);
-    let fitted = row.noise * (row.m.max(row.n) as f64 / mean).sqrt();
     let share = (count - row.outliers) as f64 / count as f64;
-    for (noise, share, style) in [(fitted, share, BULK), (1.0, 1.0, LAW)] {
-        curves
-            .extend(MarchenkoPastur::of_shape(shape, noise).ok().map(|l| law(&l, share, from, floor, style)));
-    }
+    curves.extend(bulk(row, mean).map(|fitted| law(&fitted, share, from, floor, BULK)));
+    let whole = MarchenkoPastur::of_shape((row.m, row.n), 1.0).ok();
+    curves.extend(whole.map(|whole| law(&whole, 1.0, from, floor, LAW)));
     Some(Panel {
         title,
         notes: vec![format!(
@@ -119,8 +123,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         "Eigenvalues of W'W, or WW', above {SMALLEST} of their mean: bars, in bins of equal ratio, for a matrix of \
          each kind of {}. Solid: the law of Marchenko and Pastur, which noise of the same ‖W‖ follows. Its distance \
          (Kolmogorov, Smirnov) is {} for the weights and {} for Gaussian matrices of their shapes. {} Dashed: the \
-         same law with the noise level that fits the middle half of the singular values, times the share of the \
-         values that it explains; above its edge are {} values of a weight and {} of a Gaussian matrix.",
+         law that fits the middle half of the values below its edge, times their share; above its edge are {} values of a weight and {} of a Gaussian matrix.",
         of_source(all()),
         span(all().map(|row| row.law_distance), 2),
         span(references.iter().map(|row| row.law_distance), 2),
@@ -147,6 +150,28 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spectra::{Matrix, Spectra, Trial, analyse};
+    use crate::study::Study;
+    use lowrank::random::gaussian;
+    use lowrank::svd::spectrum::NoiseParameters;
+
+    #[test]
+    fn the_fitted_law_ends_at_the_edge_of_the_table() {
+        for (m, n, signals) in [(120, 80, 0), (120, 80, 12), (80, 80, 15), (60, 200, 9)] {
+            let mut a = gaussian::<f64>(m, n, 1, "bulk");
+            for i in 0..signals {
+                a[(i, i)] += 100.0 + i as f64;
+            }
+            let trial = Trial { source: "file", matrix: Matrix::Stored("w"), m, n };
+            let row = analyse(a.as_ref(), Spectra.failed(&trial)).unwrap();
+            assert_eq!(row.outliers, signals, "{m} {n}");
+            let mean = row.frobenius * row.frobenius / m.min(n) as f64;
+            let law = bulk(&row, mean).unwrap();
+            let margin = NoiseParameters::default().margin * law.edge_width(m.max(n) - signals);
+            let edge = row.noise_edge * row.noise_edge / mean;
+            assert!(((law.edges().1 + margin) / edge - 1.0).abs() < 1e-12, "{m} {n} {row:?}");
+        }
+    }
 
     #[test]
     fn a_histogram_has_mass_one() {
