@@ -1,6 +1,6 @@
 //! Densities of eigenvalues beside the law of Marchenko and Pastur.
 
-use super::{Group, line, of_source, short, span};
+use super::{Group, has_bulk, line, of_source, short, span};
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::scale::number;
 use crate::plot::sheet::{KeyEntry, Sheet};
@@ -75,15 +75,20 @@ fn density(row: &Row, title: String) -> Option<Panel> {
     };
     let mut curves = vec![bars];
     let share = (count - row.outliers) as f64 / count as f64;
-    curves.extend(bulk(row, mean).map(|fitted| law(&fitted, share, from, floor, BULK)));
+    curves.extend(
+        bulk(row, mean).filter(|_| has_bulk(row)).map(|fitted| law(&fitted, share, from, floor, BULK)),
+    );
     let whole = MarchenkoPastur::of_shape((row.m, row.n), 1.0).ok();
     curves.extend(whole.map(|whole| law(&whole, 1.0, from, floor, LAW)));
     Some(Panel {
         title,
         notes: vec![format!(
-            "distance from the law {}; {} of {count} values above the bulk{}",
+            "distance from the solid law {}; {}{}",
             number(row.law_distance, 2),
-            row.outliers,
+            match has_bulk(row) {
+                true => format!("{} of {count} values above the bulk", row.outliers),
+                false => "no bulk of noise".to_string(),
+            },
             row.tail_exponent.map_or(String::new(), |a| format!("; tail exponent {}", number(a, 2))),
         )],
         x_label: "eigenvalue of W'W over their mean".to_string(),
@@ -91,6 +96,31 @@ fn density(row: &Row, title: String) -> Option<Panel> {
         y_label: "density".to_string(),
         curves,
     })
+}
+
+/// How many of the weights are noise but for a few values.
+fn bulks(weights: &[&Row], references: &[&Row]) -> String {
+    let some: Vec<&Row> = weights.iter().copied().filter(|row| has_bulk(row)).collect();
+    let none = weights.len() - some.len();
+    let outliers = |rows: &[&Row]| span(rows.iter().map(|row| row.outliers as f64), 3);
+    let distance = |rows: &[&Row]| span(rows.iter().map(|row| row.noise_distance), 2);
+    let mut text = match (none, weights.len()) {
+        (0, _) => String::new(),
+        (1, 1) => "The weight has no such bulk. ".to_string(),
+        (_, all) => format!("{none} of the {all} weights have no such bulk: they are not spikes on noise. "),
+    };
+    let mut tell = |who: &str, rows: &[&Row]| {
+        if !rows.is_empty() {
+            text.push_str(&format!(
+                "{who}: {} values above the edge, distance of the rest from the dashed law {}. ",
+                outliers(rows),
+                distance(rows)
+            ));
+        }
+    };
+    tell(if none == 0 { "Weights" } else { "The other weights" }, &some);
+    tell("Gaussian matrices", references);
+    text.trim_end().to_string()
 }
 
 /// One panel for a matrix of each kind, and one for noise.
@@ -123,7 +153,8 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         "Eigenvalues of W'W, or WW', above {SMALLEST} of their mean: bars, in bins of equal ratio, for a matrix of \
          each kind of {}. Solid: the law of Marchenko and Pastur, which noise of the same ‖W‖ follows. Its distance \
          (Kolmogorov, Smirnov) is {} for the weights and {} for Gaussian matrices of their shapes. {} Dashed: the \
-         law that fits the middle half of the values below its edge, times their share; above its edge are {} values of a weight and {} of a Gaussian matrix.",
+         law that fits the middle half of the values below its edge, times their share, where they are more than \
+         three quarters of all: else the fit means nothing. {}",
         of_source(all()),
         span(all().map(|row| row.law_distance), 2),
         span(references.iter().map(|row| row.law_distance), 2),
@@ -131,8 +162,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             [] => "No weight is as near as twice the furthest of these.".to_string(),
             _ => format!("As near as twice the furthest of these: {}.", like_noise.join(", ")),
         },
-        span(all().map(|row| row.outliers as f64), 3),
-        span(references.iter().map(|row| row.outliers as f64), 3),
+        bulks(&all().collect::<Vec<_>>(), references),
     );
     let keys = vec![
         KeyEntry::shaded(BARS, "eigenvalues of the matrix"),

@@ -72,6 +72,12 @@ fn short(row: &Row) -> &str {
     name.strip_prefix("embeddings.").unwrap_or(name)
 }
 
+/// Whether less than a quarter of the values lie above the edge of the noise: else the fit of the
+/// noise, made of the middle half of the values, means nothing.
+fn has_bulk(row: &Row) -> bool {
+    4 * row.outliers < row.spectrum.len()
+}
+
 const fn line(colour: Colour, width: f64) -> Style {
     Style { colour, marker: Marker::None, width, dash: None }
 }
