@@ -1,6 +1,6 @@
 //! Densities of eigenvalues beside the law of Marchenko and Pastur.
 
-use super::{Group, has_bulk, line, of_source, short, span};
+use super::{Group, counts, has_bulk, line, of_source, short, span};
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::scale::number;
 use crate::plot::sheet::{KeyEntry, Sheet};
@@ -17,21 +17,32 @@ const BULK: Style = Style { dash: Some((5.0, 3.0)), ..line((60, 60, 60), 1.2) };
 /// Bins of a histogram for each decade.
 const BINS: f64 = 7.0;
 
-/// The density of positive numbers in bins of equal ratio, as a line of steps; each number counts
-/// 1 / `count`. Bins without any lie on the floor, half of the smallest density.
-fn histogram(x: &[f64], count: usize) -> (Vec<(f64, f64)>, f64) {
+/// A bin: from, to, density.
+type Bar = (f64, f64, f64);
+
+/// The density of positive numbers in bins of equal ratio, from the first with a number to the
+/// last; each number counts 1 / `count`.
+fn histogram(x: &[f64], count: usize) -> Vec<Bar> {
     let step = (10.0_f64).powf(1.0 / BINS);
     let bin = |x: f64| (x.log10() * BINS).floor() as i64;
     let (first, last) = x.iter().fold((i64::MAX, i64::MIN), |r, x| (r.0.min(bin(*x)), r.1.max(bin(*x))));
-    let mut bars = Vec::new();
-    for k in first..=last {
+    let bar = |k: i64| {
         let left = 10.0_f64.powf(k as f64 / BINS);
         let inside = x.iter().filter(|x| bin(**x) == k).count();
-        bars.push((left, left * step, inside as f64 / (count as f64 * left * (step - 1.0))));
-    }
-    let floor = bars.iter().map(|b| b.2).filter(|d| *d > 0.0).fold(f64::INFINITY, f64::min) / 2.0;
-    let steps = bars.iter().flat_map(|b| [(b.0, b.2.max(floor)), (b.1, b.2.max(floor))]).collect();
-    (steps, floor)
+        (left, left * step, inside as f64 / (count as f64 * left * (step - 1.0)))
+    };
+    (first..=last).map(bar).collect()
+}
+
+/// Bars side by side as one outline on the floor; nothing is drawn of empty bins.
+fn outlines(bars: &[Bar], floor: f64) -> Vec<Curve> {
+    let outline = |bars: &[Bar]| {
+        let steps: Vec<(f64, f64)> = bars.iter().flat_map(|b| [(b.0, b.2), (b.1, b.2)]).collect();
+        let range = steps.iter().map(|(x, density)| (*x, floor, *density)).collect();
+        let ends = [(bars[0].0, floor), (bars[bars.len() - 1].1, floor)];
+        Curve { points: [&ends[..1], &steps, &ends[1..]].concat(), range, style: BARS, fitted: true }
+    };
+    bars.split(|bar| bar.2 == 0.0).filter(|bars| !bars.is_empty()).map(outline).collect()
 }
 
 /// Smaller eigenvalues, in units of the mean, are not shown: there are few.
@@ -48,7 +59,7 @@ fn law(law: &MarchenkoPastur, share: f64, from: f64, floor: f64, style: Style) -
         points.insert(0, (low, floor));
     }
     points.push((high, floor));
-    Curve { points, range: Vec::new(), style, fitted: false }
+    Curve { points, range: Vec::new(), style, fitted: true }
 }
 
 /// The law fitted to the bulk, in units of the mean eigenvalue: k values above the edge leave noise of
@@ -65,15 +76,10 @@ fn density(row: &Row, title: String) -> Option<Panel> {
     if x.is_empty() {
         return None;
     }
-    let (steps, floor) = histogram(&x, count);
-    let from = steps[0].0;
-    let bars = Curve {
-        range: steps.iter().map(|(x, d)| (*x, floor, *d)).collect(),
-        points: steps,
-        style: BARS,
-        fitted: true,
-    };
-    let mut curves = vec![bars];
+    let bars = histogram(&x, count);
+    let (from, smallest) = (bars[0].0, bars.iter().map(|bar| bar.2).filter(|density| *density > 0.0));
+    let floor = smallest.fold(f64::INFINITY, f64::min) / 2.0;
+    let mut curves = outlines(&bars, floor);
     let share = (count - row.outliers) as f64 / count as f64;
     curves.extend(
         bulk(row, mean).filter(|_| has_bulk(row)).map(|fitted| law(&fitted, share, from, floor, BULK)),
@@ -91,7 +97,7 @@ fn density(row: &Row, title: String) -> Option<Panel> {
             },
             row.tail_exponent.map_or(String::new(), |a| format!("; tail exponent {}", number(a, 2))),
         )],
-        x_label: "eigenvalue of W'W over their mean".to_string(),
+        x_label: "eigenvalue of W'W or WW' over their mean".to_string(),
         x_ticks: Vec::new(),
         y_label: "density".to_string(),
         curves,
@@ -102,7 +108,7 @@ fn density(row: &Row, title: String) -> Option<Panel> {
 fn bulks(weights: &[&Row], references: &[&Row]) -> String {
     let some: Vec<&Row> = weights.iter().copied().filter(|row| has_bulk(row)).collect();
     let none = weights.len() - some.len();
-    let outliers = |rows: &[&Row]| span(rows.iter().map(|row| row.outliers as f64), 3);
+    let outliers = |rows: &[&Row]| counts(rows.iter().map(|row| row.outliers));
     let distance = |rows: &[&Row]| span(rows.iter().map(|row| row.noise_distance), 2);
     let mut text = match (none, weights.len()) {
         (0, _) => String::new(),
@@ -123,20 +129,30 @@ fn bulks(weights: &[&Row], references: &[&Row]) -> String {
     text.trim_end().to_string()
 }
 
-/// One panel for a matrix of each kind, and one for noise.
+/// One panel for a matrix of each kind, for the nearest to noise, for the one with most values above a
+/// bulk, and for noise.
 pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
-    let mut panels = Vec::new();
-    for group in groups {
-        // The middle layer; of what is no layer, the largest.
-        let row = match group.kind {
-            Kind::Other => group.rows.iter().max_by_key(|row| row.m * row.n),
-            _ => group.rows.get(group.rows.len() / 2),
-        };
-        let Some(row) = row else { continue };
-        let place = layer(&row.matrix)
-            .map_or(short(row).to_string(), |layer| format!("{}, layer {layer}", group.kind.name()));
-        panels.extend(density(row, format!("{place}, {} × {}", row.m, row.n)));
+    // The middle layer; of what is no layer, the largest.
+    let typical = groups.iter().filter_map(|group| match group.kind {
+        Kind::Other => group.rows.iter().copied().max_by_key(|row| row.m * row.n),
+        _ => group.rows.get(group.rows.len() / 2).copied(),
+    });
+    let mut shown: Vec<&Row> = typical.collect();
+    let all = || groups.iter().flat_map(|group| group.rows.iter().copied());
+    let nearest = all().min_by(|a, b| a.law_distance.total_cmp(&b.law_distance));
+    let spiked = all().filter(|row| has_bulk(row) && row.outliers > 0).max_by_key(|row| row.outliers);
+    for row in [nearest, spiked].into_iter().flatten() {
+        if shown.iter().all(|other| other.matrix != row.matrix) {
+            shown.push(row);
+        }
     }
+    let titled = |row: &Row| {
+        let place = layer(&row.matrix).map_or(short(row).to_string(), |layer| {
+            format!("{}, layer {layer}", Kind::of(&row.matrix).name())
+        });
+        density(row, format!("{place}, {} × {}", row.m, row.n))
+    };
+    let mut panels: Vec<Panel> = shown.into_iter().filter_map(titled).collect();
     // Noise of each shape that layers have, a shape and its transpose being the same.
     let sides = |row: &Row| (row.m.min(row.n), row.m.max(row.n));
     let kinds = groups.iter().filter(|group| group.kind != Kind::Other || groups.len() == 1);
@@ -146,12 +162,11 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         let reference = references.iter().find(|row| sides(row) == shape);
         panels.extend(reference.and_then(|row| density(row, format!("Gaussian, {} × {}", row.m, row.n))));
     }
-    let all = || groups.iter().flat_map(|group| group.rows.iter().copied());
     let furthest = references.iter().map(|row| row.law_distance).fold(0.0, f64::max);
     let like_noise: Vec<&str> = all().filter(|row| row.law_distance <= 2.0 * furthest).map(short).collect();
     let caption = format!(
         "Eigenvalues of W'W, or WW', above {SMALLEST} of their mean: bars, in bins of equal ratio, for a matrix of \
-         each kind of {}. Solid: the law of Marchenko and Pastur, which noise of the same ‖W‖ follows. Its distance \
+         each kind of {}, the one nearest to noise and the one with the most values above a bulk. Solid: the law of Marchenko and Pastur, which noise of the same ‖W‖ follows. Its distance \
          (Kolmogorov, Smirnov) is {} for the weights and {} for Gaussian matrices of their shapes. {} Dashed: the \
          law that fits the middle half of the values below its edge, times their share, where they are more than \
          three quarters of all: else the fit means nothing. {}",
@@ -167,7 +182,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
     let keys = vec![
         KeyEntry::shaded(BARS, "eigenvalues of the matrix"),
         KeyEntry::line(LAW, "Marchenko–Pastur law of noise of the same ‖W‖"),
-        KeyEntry::line(BULK, "the same law, fitted to the bulk"),
+        KeyEntry::line(BULK, "the law fitted to the bulk"),
     ];
     Sheet {
         title: "Eigenvalues of weight matrices beside the law of pure noise".to_string(),
@@ -206,11 +221,22 @@ mod tests {
     #[test]
     fn a_histogram_has_mass_one() {
         let x: Vec<f64> = (1..=1000).map(|i| f64::from(i) / 100.0).collect();
-        let (steps, floor) = histogram(&x, x.len());
-        let mass: f64 = steps.chunks(2).filter(|b| b[0].1 > floor).map(|b| (b[1].0 - b[0].0) * b[0].1).sum();
+        let bars = histogram(&x, x.len());
+        let mass: f64 = bars.iter().map(|b| (b.1 - b.0) * b.2).sum();
         assert!((mass - 1.0).abs() < 1e-9, "{mass}");
         // Uniform on (0, 10]: the density is 0.1 in the bins that are full.
-        let middle = steps[steps.len() / 2 + steps.len() / 4];
-        assert!((middle.1 - 0.1).abs() < 0.01, "{middle:?}");
+        let middle = bars[bars.len() / 2 + bars.len() / 4];
+        assert!((middle.2 - 0.1).abs() < 0.01, "{middle:?}");
+    }
+
+    #[test]
+    fn empty_bins_are_not_drawn() {
+        let bars = histogram(&[0.011, 1.1, 1.11], 3);
+        assert!(bars.len() > 10);
+        let curves = outlines(&bars, 0.01);
+        assert_eq!(curves.len(), 2);
+        for curve in curves {
+            assert_eq!((curve.points.len(), curve.range.len()), (4, 2));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The ranks that criteria choose.
 
-use super::{Group, has_bulk, of_source, percent, short, span};
+use super::{Group, counts, has_bulk, of_source, percent, short, span};
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::sheet::{KeyEntry, Sheet};
 use crate::plot::style::{BOUND, Colour, Marker, Style};
@@ -55,7 +55,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         } else {
             format!(
                 "break-even at rank {}, which holds {} % of the energy",
-                span(group.rows.iter().map(|row| row.rank_break_even as f64), 3),
+                counts(group.rows.iter().map(|row| row.rank_break_even)),
                 percent(group.rows.iter().map(|row| row.energy_break_even))
             )
         };
@@ -82,7 +82,8 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             0 => String::new(),
             none => format!(
                 "{none} of the {} have no bulk of noise, a quarter or more of their values lying above the edge of \
-                 the noise that was fitted: that criterion means nothing there, and is not shown. ",
+                 the noise that was fitted: that criterion means nothing there, and is not shown; the hard threshold, which takes \
+                 the median for noise, stands on the same ground. ",
                 all.len()
             ),
         },
