@@ -118,7 +118,7 @@ fn bulks(weights: &[&Row], references: &[&Row]) -> String {
     let mut tell = |who: &str, rows: &[&Row]| {
         if !rows.is_empty() {
             text.push_str(&format!(
-                "{who}: {} values above the edge, distance of the rest from the dashed law {}. ",
+                "{who}: {} values above the edge by more than chance, distance of the rest from the dashed law {}. ",
                 outliers(rows),
                 distance(rows)
             ));
