@@ -33,7 +33,9 @@ const BLOCK: usize = 1 << 26;
 /// 64 MiB, each checked for NaN and infinities; not more of the file than that, or one row, is in
 /// memory at a time. Of a column-major file (`fortran_order`) the blocks are columns. A randomized
 /// SVD takes 2 q + 2 passes (one more where entries are beyond 1e120 or 1e-120, in f32 1e12 and
-/// 1e-12), [`crate::svd::StreamingSvd`] one.
+/// 1e-12), [`crate::svd::StreamingSvd`] one. (Where rank and oversampling together reach 3/4 of the
+/// smaller side, the SVDs for a given rank read the whole matrix into memory; the streaming one does
+/// not.)
 ///
 /// While blocks are in use nobody may write to the file or shorten it: the numbers would change, or
 /// the operating system end the program. Replacing the file, as [`super::atomic_write`] does, is
@@ -128,6 +130,9 @@ impl<T: Scalar> MappedNpy<T> {
         let &[m, n] = &header.shape[..] else {
             return bad(format!("a matrix is needed, but the shape is {:?}: use read_npy_as", header.shape));
         };
+        if m.max(n) as u64 > length && m.min(n) == 0 {
+            return bad(format!("a matrix without numbers cannot be of shape ({m}, {n})"));
+        }
         let start = source.offset;
         if !start.is_multiple_of(size as u64) {
             return bad(format!(

@@ -64,7 +64,7 @@ pub fn read_npy_as<T: Scalar>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
 /// ```
 /// use lowrank::io::{read_npy_as, write_npy};
 /// use lowrank::ndarray::array;
-/// let path = std::env::temp_dir().join("lowrank_doc_example.npy");
+/// let path = std::env::temp_dir().join(format!("lowrank_doc_{}.npy", std::process::id()));
 /// let a = array![[1.0, 2.0], [3.0, 4.0]].into_dyn();
 /// write_npy(&path, a.view())?;
 /// assert_eq!(read_npy_as::<f64>(&path)?, a);

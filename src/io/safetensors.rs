@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 /// ```
 /// use lowrank::io::{Safetensors, write_safetensors};
 /// use lowrank::ndarray::array;
-/// let path = std::env::temp_dir().join("lowrank_doc_example.safetensors");
+/// let path = std::env::temp_dir().join(format!("lowrank_doc_{}.safetensors", std::process::id()));
 /// let weight = array![[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]].into_dyn();
 /// write_safetensors(&path, &[("query.weight", weight.view())], &[("format", "pt")])?;
 /// let file = Safetensors::open(&path)?;
@@ -111,8 +111,8 @@ impl Safetensors {
 
 /// Writes named arrays and texts about them as a safetensors file, whole or not at all.
 ///
-/// The arrays stand in the order given, each in its own precision (`F32` or `F64`), from a multiple
-/// of 8 bytes on.
+/// The arrays stand in the order given, all in the precision of T (`F32` or `F64`); the first starts
+/// at a multiple of 8 bytes.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a name used twice or `__metadata__`; [`Error::TooLarge`] for a header

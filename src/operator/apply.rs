@@ -1,7 +1,7 @@
 //! What can be applied to blocks of vectors, and no more.
 
 use super::products::{residual_norm, stored_product, tiled_product, tiled_to_dense};
-use crate::matrix::{check_finite, largest_finite, scaled};
+use crate::matrix::{Moderate, largest_finite, scale_view, scaled};
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -135,11 +135,11 @@ impl<T: Scalar, E: Entries<T> + ?Sized> Operator<T, ByEntries> for E {
         let Some((u, v)) = self.factors() else {
             return tiled_product(self, b, transposed, shift);
         };
-        check_finite("u", u)?;
-        check_finite("v", v)?;
-        let (left, right) = if transposed { (v, u) } else { (u, v) };
-        let inner = stored_product(right, moved, true); // (rank, l)
-        let out = stored_product(left, inner.as_ref(), false);
+        let (u, v) = (Moderate::new("u", u)?, Moderate::new("v", v)?);
+        let (left, right) = if transposed { (&v, &u) } else { (&u, &v) };
+        let inner = stored_product(right.matrix(), moved, true); // (rank, l)
+        let mut out = stored_product(left.matrix(), inner.as_ref(), false);
+        scale_view(out.as_mut(), left.exponent + right.exponent);
         let largest = largest_finite("a b", out.as_ref())?;
         Ok((out, largest))
     }

@@ -36,11 +36,12 @@ impl<T: Scalar> LowRank<T> {
     pub fn to_dense(&self) -> Mat<T> {
         &self.u * self.v.transpose()
     }
-    /// `X B` for a block of columns `b` (n, k), in O((m + n) r k).
+    /// `X B` for a block of columns `b` (n, k), in O((m + n) r k). Panics where `b` has not n rows;
+    /// [`Operator::apply`](crate::Operator::apply) gives an error then.
     pub fn apply(&self, b: impl AsMatrix<T>) -> Mat<T> {
         &self.u * (self.v.transpose() * b.as_matrix())
     }
-    /// `X' B` for a block of columns `b` (m, k), in O((m + n) r k).
+    /// `X' B` for a block of columns `b` (m, k), in O((m + n) r k). Panics where `b` has not m rows.
     pub fn apply_transpose(&self, b: impl AsMatrix<T>) -> Mat<T> {
         &self.v * (self.u.transpose() * b.as_matrix())
     }

@@ -12,11 +12,8 @@ use rand::RngExt;
 /// errors up to 1.1 times (`SparseSign`) and 1.25 times (`Hadamard`) that bound are accepted in the
 /// tests over this crate's gallery. Worst seen at 60 x 40: 1.06 for `Hadamard`, graded columns.
 ///
-/// All are applied as dense matrices, since structure did not pay where it was measured (l = 74,
-/// two threads, AVX-512): a randomized SVD of 2048 x 2048 in f64 without power iterations took
-/// 26 ms with 8 signs a row added up by their places, and 23 ms with the Gaussian product; a
-/// blocked fast Walsh-Hadamard transform was ahead of the Gaussian product in f64 at 2048, now
-/// ahead, now behind at 4096, and took 1.2 to 1.8 times as long in f32.
+/// All are applied as dense matrices: at n = 2048 and 4096, l = 74, adding up the places of the signs
+/// and a fast Hadamard transform were tried, and did not pay overall for a whole decomposition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sketch {
     /// Independent standard Gaussian entries.
@@ -52,11 +49,14 @@ impl Sketch {
     /// # lowrank::Result::Ok(())
     /// ```
     pub fn matrix<T: Scalar>(self, n: usize, l: usize, seed: u64, purpose: &str) -> Result<Mat<T>> {
-        let bytes = n as f64 * l as f64 * size_of::<T>() as f64;
+        let bytes = n as f64 * l.max(1) as f64 * size_of::<T>() as f64;
         if bytes > isize::MAX as f64 {
             return Err(Error::TooLarge { what: "the sketch", bytes, remedy: "ask for fewer columns" });
         }
         self.check()?;
+        if n == 0 || l == 0 {
+            return Ok(Mat::zeros(n, l));
+        }
         match self {
             Sketch::Gaussian => Ok(gaussian(n, l, seed, purpose)),
             Sketch::SparseSign { nonzeros } => Ok(sparse_sign(n, l, nonzeros.min(l), seed, purpose)),
@@ -129,6 +129,8 @@ mod tests {
                 assert_eq!(sketch.matrix::<f32>(n, l, 0, "edges").unwrap().shape(), (n, l));
             }
             assert!(sketch.matrix::<f32>(usize::MAX / 2, usize::MAX / 2, 0, "edges").is_err());
+            assert!(sketch.matrix::<f32>(1 << 62, 0, 0, "edges").is_err());
+            assert_eq!(sketch.matrix::<f32>(1 << 40, 0, 0, "edges").unwrap().ncols(), 0);
         }
         assert!(Sketch::SparseSign { nonzeros: 0 }.matrix::<f64>(3, 2, 0, "edges").is_err());
         assert!(Sketch::Hadamard.matrix::<f64>(2, 3, 0, "edges").is_err());

@@ -2,7 +2,7 @@
 
 use super::Svd;
 use super::source::Source;
-use crate::matrix::{scale_by_power_of_two, slice_norm};
+use crate::matrix::{check_finite, check_finite_slice, scale_by_power_of_two, slice_norm};
 use crate::{Error, Operator, Result, Scalar};
 use faer::MatRef;
 
@@ -15,8 +15,8 @@ use faer::MatRef;
 /// are the largest ones. Two products with A: 4 m n k flops, in the units of A.
 ///
 /// # Errors
-/// [`Error::Shape`] when `svd` has another shape; [`Error::NonFinite`] for NaN and infinities
-/// in A.
+/// [`Error::Shape`] when the factors in `svd` have other shapes; [`Error::NonFinite`] for NaN and
+/// infinities in A or `svd`.
 ///
 /// ```
 /// use lowrank::{faer::Mat, svd::{Randomized, randomized, residuals}};
@@ -26,12 +26,15 @@ use faer::MatRef;
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn residuals<T: Scalar, K>(a: &(impl Operator<T, K> + ?Sized), svd: &Svd<T>) -> Result<Vec<f64>> {
-    let (m, n) = a.shape();
-    if svd.shape() != (m, n) {
-        let (rows, cols) = svd.shape();
-        let expected = format!("({m}, {n}) is needed, the shape of `a`");
-        return Err(Error::Shape { argument: "svd", expected, found: vec![rows, cols] });
+    let ((m, n), k) = (a.shape(), svd.rank());
+    for (argument, factor, rows) in [("svd.u", &svd.u, m), ("svd.v", &svd.v, n)] {
+        if factor.shape() != (rows, k) {
+            let expected = format!("({rows}, {k}) is needed, a row for each of `a` and a column a value");
+            return Err(Error::Shape { argument, expected, found: vec![factor.nrows(), factor.ncols()] });
+        }
+        check_finite(argument, factor)?;
     }
+    check_finite_slice("svd.s", &svd.s)?;
     let mut source = Source::new(a)?;
     let av = source.first_product(svd.v.as_ref())?; // (m, k)
     let both = both_residuals(&source, av.as_ref(), svd)?;

@@ -11,8 +11,8 @@
 //! Q <- [Q 0; 0 I] W and B <- diag(s) V'. Q is kept as the factors W and multiplied out at the end.
 //!
 //! **Cost.** For b rows a step (4 q + 6) m n l (1 + l / b) flops in products and O(m n l^2 / b) in
-//! orthonormalisations. Memory (b + l) n numbers for the rows, (m + n) l for the factors; no entry of
-//! A is kept longer.
+//! orthonormalisations. Memory (b + l) n numbers for the rows, (m (1 + l / b) + n) l for the factors;
+//! no entry of A is kept longer.
 //!
 //! **Guarantee.** In exact arithmetic U diag(s) V' = U U'A, and
 //! |A - U diag(s) V'|_F^2 = sum |E|_F^2 + (s_{k+1}^2 + ... + s_l^2), since every E is orthogonal to
@@ -35,9 +35,10 @@ use crate::matrix::{
     AsMatrix, canonical_signs, check_rows, exponent, frobenius, scale_by_power_of_two, slice_norm,
 };
 use crate::operator::{residual_norm, stored_product};
-use crate::random::Sketch;
+use crate::random::{Sketch, stream};
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
+use rand::Rng;
 use rayon::prelude::*;
 
 /// Parameters of [`StreamingSvd`].
@@ -45,7 +46,8 @@ use rayon::prelude::*;
 pub struct Streaming {
     /// Directions carried along beyond the rank; capped so that rank + oversampling <= n.
     pub oversampling: usize,
-    /// Rows of A in a step, at least 1: more cost more memory and less time.
+    /// Rows of A in a step, at least 1: more cost less time and more memory for rows; much fewer than
+    /// rank + oversampling cost more memory for factors.
     pub block: usize,
     /// Power iterations of the randomized SVD in a step.
     pub power_iterations: usize,
@@ -238,7 +240,7 @@ impl<T: Scalar> StreamingSvd<T> {
         let parameters = Randomized {
             oversampling: 0,
             power_iterations: self.parameters.power_iterations,
-            seed: self.parameters.seed.wrapping_add(self.bases.len() as u64),
+            seed: stream(self.parameters.seed, "streaming svd", self.bases.len() as u64).next_u64(),
             start: None,
             sketch: Sketch::Gaussian,
         };

@@ -141,7 +141,16 @@ fn limits_and_wrong_parameters() {
     let none = Randomized { sketch: Sketch::SparseSign { nonzeros: 0 }, ..Default::default() };
     assert!(matches!(randomized(&a, 3, &none), Err(Error::Parameter { .. })));
     let other = dense(Mat::<f64>::zeros(3, 3).as_ref()).unwrap();
-    assert!(matches!(residuals(&a, &other), Err(Error::Shape { argument: "svd", .. })));
+    assert!(matches!(residuals(&a, &other), Err(Error::Shape { argument: "svd.u" | "svd.v", .. })));
+    let mut short = dense(&a).unwrap();
+    short.s.truncate(3);
+    assert!(matches!(residuals(&a, &short), Err(Error::Shape { argument: "svd.u", .. })));
+    let mut bad = dense(&a).unwrap();
+    bad.v[(2, 1)] = f64::NAN;
+    non_finite(residuals(&a, &bad), "svd.v", &[2, 1], "residuals");
+    bad.v[(2, 1)] = 0.0;
+    bad.s[4] = f64::INFINITY;
+    non_finite(residuals(&a, &bad), "svd.s", &[4], "residuals");
 }
 
 /// Bar 4.

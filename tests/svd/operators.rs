@@ -166,6 +166,26 @@ fn bad_operators_are_errors() {
     assert!(matches!(refused, Err(Error::NonFinite { argument: "mine", .. })));
 }
 
+/// Factors of very unequal sizes whose product is moderate: no digits are lost between them.
+#[test]
+fn uneven_factors_lose_no_digits() {
+    fn check<T: Scalar>(e: i32, down: i32) {
+        let low = LowRank::<T> { u: gaussian(60, 5, 1, "u"), v: gaussian(40, 5, 1, "v") };
+        let uneven = LowRank { u: scaled(&low.u, e), v: scaled(&low.v, -e) };
+        let (b, c) =
+            (scaled(gaussian::<T>(40, 3, 1, "b"), -down), scaled(gaussian::<T>(60, 3, 1, "c"), -down));
+        let swapped = LowRank { u: uneven.v.clone(), v: uneven.u.clone() };
+        for (x, b) in [(&uneven, &b), (&swapped, &c)] {
+            let dense = wide(x.to_dense().as_ref());
+            let gap = wide(Operator::apply(x, b.as_ref()).unwrap().as_ref()) - &dense * wide(b.as_ref());
+            let bound = 4.0 * g::<T>(60, 40) * frobenius(&dense) * frobenius(b);
+            assert!(frobenius(&gap) <= bound, "{}: {:e} over {bound:e}", T::NAME, frobenius(&gap));
+        }
+    }
+    check::<f32>(115, 20);
+    check::<f64>(1000, 60);
+}
+
 /// Bar 16.
 #[test]
 fn bits_do_not_depend_on_threads() {
