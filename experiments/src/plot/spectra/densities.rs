@@ -81,11 +81,11 @@ fn density(row: &Row, title: String) -> Option<Panel> {
     let floor = smallest.fold(f64::INFINITY, f64::min) / 2.0;
     let mut curves = outlines(&bars, floor);
     let share = (count - row.outliers) as f64 / count as f64;
+    let whole = MarchenkoPastur::of_shape((row.m, row.n), 1.0).ok();
+    curves.extend(whole.map(|whole| law(&whole, 1.0, from, floor, LAW)));
     curves.extend(
         bulk(row, mean).filter(|_| has_bulk(row)).map(|fitted| law(&fitted, share, from, floor, BULK)),
     );
-    let whole = MarchenkoPastur::of_shape((row.m, row.n), 1.0).ok();
-    curves.extend(whole.map(|whole| law(&whole, 1.0, from, floor, LAW)));
     Some(Panel {
         title,
         notes: vec![format!(
