@@ -3,8 +3,9 @@
 use crate::run::{self, Settings};
 use crate::study::{Preset, Record, Study};
 use crate::table;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,40 +28,46 @@ pub struct Options<C: Args> {
     /// Trials that run at the same time; 0 takes one for every core
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
-    /// Folder of the results [default: `figures` for the paper's preset, else `target/figures/quick`
-    /// or `target/figures/config`]
+    /// Folder of the results [default: `figures` for the paper's preset and `target/figures/quick` for
+    /// the quick one; `target/figures/config` for a configuration, a file or a choice of one's own]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with an interrupted run of the same options
-    #[arg(long, conflicts_with = "plot_only")]
+    #[arg(long)]
     pub resume: bool,
     /// Draw the figure again from its CSV, without running anything
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["resume", "seeds", "threads"])]
     pub plot_only: bool,
 }
 
-impl<C: Args> Options<C> {
+impl<C: Args + Default + PartialEq> Options<C> {
     /// The folder of the results.
     pub fn folder(&self) -> PathBuf {
-        match (&self.out, &self.config, self.preset) {
+        let own = self.config.is_some() || self.choice != C::default();
+        match (&self.out, own, self.preset) {
             (Some(out), _, _) => out.clone(),
-            (None, Some(_), _) => PathBuf::from("target/figures/config"),
-            (None, None, Preset::Paper) => PathBuf::from("figures"),
-            (None, None, Preset::Quick) => PathBuf::from("target/figures/quick"),
+            (None, true, _) => PathBuf::from("target/figures/config"),
+            (None, false, Preset::Paper) => PathBuf::from("figures"),
+            (None, false, Preset::Quick) => PathBuf::from("target/figures/quick"),
         }
     }
 
-    /// The configuration these options ask for.
+    /// The configuration these options ask for, checked when all of them are applied.
     pub fn configuration<S: Study<Choice = C>>(&self, study: S) -> Result<S::Config> {
-        let mut config = match &self.config {
-            Some(path) => study.read(path)?,
-            None => study.preset(self.preset)?,
+        let (place, text) = match &self.config {
+            Some(path) => {
+                let text =
+                    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+                (path.display().to_string(), text?)
+            }
+            None => (format!("preset {}", self.preset.name()), study.text(self.preset).to_string()),
         };
+        let mut config: S::Config = toml::from_str(&text).with_context(|| place.clone())?;
         if let Some(seeds) = self.seeds {
             *study.seeds(&mut config) = seeds;
         }
         study.choose(&mut config, &self.choice);
-        study.check(&config)?;
+        study.check(&config).context(place)?;
         Ok(config)
     }
 }
@@ -82,6 +89,12 @@ pub fn main<S: Study>(study: S) -> ExitCode {
 pub fn execute<S: Study>(study: S, options: &Options<S::Choice>) -> Result<()> {
     let folder = options.folder();
     let csv = run::csv_path(&folder, study);
+    if options.plot_only && options.choice != S::Choice::default() {
+        bail!(
+            "--plot-only draws the table that is there: leave out the options that choose what to run, and \
+             name its folder by --out"
+        );
+    }
     let rows = if options.plot_only {
         table::read(study, &csv)?
     } else {
@@ -139,5 +152,51 @@ pub fn command<S: Study>(study: S) -> clap::Command {
         })
     } else {
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spectra::{Input, Spectra};
+
+    const SHIPPED: &str = "experiments/data/minilm_query.safetensors";
+
+    fn options(words: &[&str]) -> clap::error::Result<Options<Input>> {
+        Options::try_parse_from([&["program"], words].concat())
+    }
+
+    #[test]
+    fn only_what_the_options_leave_is_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml = folder.path().join("my.toml");
+        fs::write(&toml, "input = \"none.safetensors\"\nseeds = 0\n").unwrap();
+        let toml = toml.to_str().unwrap();
+        let read = |words: &[&str]| options(words).unwrap().configuration(Spectra);
+        let config = read(&["--config", toml, "--input", SHIPPED, "--seeds", "2"]).unwrap();
+        assert_eq!((config.input.as_str(), config.seeds), (SHIPPED, 2));
+        let error = format!("{:#}", read(&["--config", toml, "--seeds", "2"]).unwrap_err());
+        assert!(error.contains("my.toml") && error.contains("none.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_ignored_when_only_drawing() {
+        for more in [&["--resume"][..], &["--seeds", "2"], &["--threads", "2"]] {
+            assert!(options(&[&["--plot-only"], more].concat()).is_err(), "{more:?}");
+        }
+        let input = options(&["--plot-only", "--input", SHIPPED]).unwrap();
+        assert!(execute(Spectra, &input).unwrap_err().to_string().contains("--out"));
+        assert!(options(&["--plot-only", "--preset", "paper", "--out", "my"]).is_ok());
+    }
+
+    #[test]
+    fn results_of_ones_own_do_not_replace_those_of_a_preset() {
+        let folder = |words: &[&str]| options(words).unwrap().folder();
+        assert_eq!(folder(&["--preset", "paper"]), Path::new("figures"));
+        assert_eq!(folder(&[]), Path::new("target/figures/quick"));
+        for words in [&["--preset", "paper", "--input", SHIPPED][..], &["--config", "my.toml"]] {
+            assert_eq!(folder(words), Path::new("target/figures/config"));
+        }
+        assert_eq!(folder(&["--input", SHIPPED, "--out", "my"]), Path::new("my"));
     }
 }

@@ -109,7 +109,7 @@ impl Record for Row {
 }
 
 /// The methods to run.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Methods {
     /// Methods to run, separated by commas, instead of the configuration's
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]

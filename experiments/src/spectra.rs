@@ -29,7 +29,7 @@ pub struct Config {
 }
 
 /// The file to analyse.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct Input {
     /// A safetensors file, instead of the configuration's
     #[arg(long, value_name = "FILE.safetensors")]
@@ -73,6 +73,8 @@ impl std::fmt::Display for Trial {
 pub struct Row {
     /// The file, as it was named.
     pub source: String,
+    /// Which of its tensors were not analysed, and why; empty for a reference.
+    pub left_out: String,
     /// The name of the matrix; `gaussian` for a reference.
     pub matrix: String,
     /// The seed of a reference; empty for a matrix of the file.
@@ -284,12 +286,23 @@ impl Study for Spectra {
         false
     }
 
+    /// Says on standard error what of the file is left out.
     fn check(self, config: &Config) -> Result<()> {
         if config.seeds == 0 {
             bail!("`seeds` = 0: at least one Gaussian matrix of every shape is needed");
         }
-        if weights::matrices(&weights::open(&config.input)?).is_empty() {
-            bail!("{}: no matrix with at least {} rows and columns", config.input, weights::SMALLEST);
+        let file = weights::open(&config.input)?;
+        let left_out = weights::left_out(&file);
+        if weights::matrices(&file).is_empty() {
+            let why = if left_out.is_empty() { "it is empty" } else { &left_out };
+            bail!(
+                "{}: no matrix of real numbers with at least {} rows and columns: {why}",
+                config.input,
+                weights::SMALLEST
+            );
+        }
+        if !left_out.is_empty() {
+            eprintln!("{}: tensors not analysed: {left_out}", config.input);
         }
         Ok(())
     }
@@ -328,11 +341,16 @@ impl Study for Spectra {
     }
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
+        let mut empty = self.failed(trial);
         let a = match trial.matrix {
-            Matrix::Stored(name) => weights::open(trial.source)?.matrix(name)?,
+            Matrix::Stored(name) => {
+                let file = weights::open(trial.source)?;
+                empty.left_out = weights::left_out(&file);
+                file.matrix(name)?
+            }
             Matrix::Gaussian(seed) => gaussian::<f64>(trial.m, trial.n, seed, "spectra"),
         };
-        analyse(a.as_ref(), self.failed(trial))
+        analyse(a.as_ref(), empty)
     }
 
     fn failed(self, trial: &Trial) -> Row {
@@ -342,6 +360,7 @@ impl Study for Spectra {
         };
         Row {
             source: trial.source.to_string(),
+            left_out: String::new(),
             matrix: matrix.to_string(),
             seed,
             m: trial.m,

@@ -8,9 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::fs;
 use std::hash::Hash;
-use std::path::Path;
 
 /// The compiled-in configurations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,15 +52,15 @@ pub trait Record: Clone + Send + Serialize + DeserializeOwned {
 }
 
 /// No options beside the shared ones.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 pub struct NoChoice {}
 
 /// An experiment: what the harness has to know to run it, to resume it and to draw it.
 pub trait Study: Copy + Send + Sync {
     /// What to measure, as read from TOML.
     type Config: Clone + Serialize + DeserializeOwned + Sync;
-    /// Options of the command line beside the shared ones.
-    type Choice: clap::Args + Clone;
+    /// Options of the command line beside the shared ones; the default is none of them.
+    type Choice: clap::Args + Clone + Default + PartialEq;
     /// One trial. Two different trials of a configuration are never equal.
     type Trial: Copy + Eq + Hash + Display + Send + Sync;
     /// What is written of a trial.
@@ -116,12 +114,6 @@ pub trait Study: Copy + Send + Sync {
         self.parse(self.text(preset)).with_context(|| format!("preset {}", preset.name()))
     }
 
-    /// Reads and checks a configuration file.
-    fn read(self, path: &Path) -> Result<Self::Config> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        self.parse(&text).with_context(|| path.display().to_string())
-    }
-
     /// Parses and checks a configuration; unknown keys are errors.
     fn parse(self, text: &str) -> Result<Self::Config> {
         let config = toml::from_str(text)?;
@@ -149,11 +141,12 @@ pub trait Study: Copy + Send + Sync {
 }
 
 /// Checks that a list of the configuration has values, each once.
-pub fn distinct<T: PartialEq>(name: &str, values: &[T]) -> Result<()> {
+pub fn distinct<T: Eq + Hash>(name: &str, values: &[T]) -> Result<()> {
     if values.is_empty() {
         anyhow::bail!("`{name}` is empty: give at least one value");
     }
-    if values.iter().enumerate().any(|(i, v)| values[..i].contains(v)) {
+    let mut seen = HashSet::new();
+    if !values.iter().all(|value| seen.insert(value)) {
         anyhow::bail!("`{name}` names a value twice");
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! The weight matrices of a network's file: where the file is, and what each matrix does.
 
 use anyhow::{Result, bail};
-use lowrank::io::Safetensors;
-use std::collections::BTreeSet;
+use lowrank::io::{Safetensors, TensorInfo};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Fewer rows or columns are no matrix to analyse: type embeddings, positions.
+/// A matrix with fewer rows or columns is not analysed: embeddings of two types of tokens, say.
 pub const SMALLEST: usize = 16;
 
 /// What a weight matrix does in a transformer.
@@ -105,15 +105,40 @@ pub fn open(input: &str) -> Result<Safetensors> {
 pub fn matrices(file: &Safetensors) -> Vec<(&'static str, usize, usize)> {
     let mut found = Vec::new();
     for (name, tensor) in file.tensors() {
-        if let [m, n] = *tensor.shape()
-            && m.min(n) >= SMALLEST
-            && matches!(tensor.dtype(), "F64" | "F32" | "F16" | "BF16")
-        {
-            found.push((lasting(name), m, n));
+        if let ([m, n], None) = (tensor.shape(), objection(tensor)) {
+            found.push((lasting(name), *m, *n));
         }
     }
     found.sort_by_key(|(name, ..)| (layer(name), Kind::of(name), *name));
     found
+}
+
+/// Why a tensor is not analysed.
+fn objection(tensor: &TensorInfo) -> Option<String> {
+    match *tensor.shape() {
+        _ if !matches!(tensor.dtype(), "F64" | "F32" | "F16" | "BF16") => {
+            Some(format!("of {}", tensor.dtype()))
+        }
+        [m, n] if m.min(n) < SMALLEST => Some(format!("with fewer than {SMALLEST} rows or columns")),
+        [_, _] => None,
+        ref shape => Some(format!("of order {}", shape.len())),
+    }
+}
+
+/// What of a file [`matrices`] leaves out and why, by name where few have the same reason: `63 of order
+/// 1; 1 of I64 (position_ids)`; nothing where nothing is left out.
+pub fn left_out(file: &Safetensors) -> String {
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, tensor) in file.tensors() {
+        if let Some(reason) = objection(tensor) {
+            reasons.entry(reason).or_default().push(name);
+        }
+    }
+    let one = |(reason, names): (&String, &Vec<&str>)| match names.len() {
+        count @ 1..=3 => format!("{count} {reason} ({})", names.join(", ")),
+        count => format!("{count} {reason}"),
+    };
+    reasons.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -141,6 +166,41 @@ mod tests {
         ] {
             assert_eq!((Kind::of(name), layer(name)), (kind, number), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let entries = [
+            ("a", "F32", "[16,17]"),
+            ("b", "F32", "[15,40]"),
+            ("c", "I32", "[20,20]"),
+            ("d", "F16", "[2]"),
+            ("e", "F32", "[3]"),
+            ("f", "F32", "[1]"),
+            ("g", "F32", "[1]"),
+            ("h", "F32", "[1,1,1]"),
+        ];
+        let (mut header, mut at) = (Vec::new(), 0);
+        for (name, kind, shape) in entries {
+            let sides = shape.trim_matches(['[', ']']).split(',').map(|n| n.parse::<usize>().unwrap());
+            let end = at + sides.product::<usize>() * if kind == "F16" { 2 } else { 4 };
+            header.push(format!(
+                r#""{name}":{{"dtype":"{kind}","shape":{shape},"data_offsets":[{at},{end}]}}"#
+            ));
+            at = end;
+        }
+        let header = format!("{{{}}}", header.join(","));
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; at]].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let file = open(path.to_str().unwrap()).unwrap();
+        assert_eq!(matrices(&file), [("a", 16, 17)]);
+        assert_eq!(
+            left_out(&file),
+            "1 of I32 (c); 4 of order 1; 1 of order 3 (h); 1 with fewer than 16 rows or columns (b)"
+        );
+        assert_eq!(left_out(&open("experiments/data/minilm_query.safetensors").unwrap()), "");
     }
 
     #[test]

@@ -32,6 +32,45 @@ fn gaussian(references: &[&Row]) -> String {
     format!("of Gaussian matrices {}", list.join(", "))
 }
 
+/// 1, 2, 5, 10, ... and the last index.
+fn ticks(last: usize) -> Vec<f64> {
+    let decades = (0..).flat_map(|k| [1, 2, 5].map(|digit| digit * 10_usize.pow(k)));
+    let before = decades.take_while(|i| 3 * i < 2 * last);
+    before.chain([last]).map(|i| i as f64).collect()
+}
+
+/// How well two laws fit all values.
+fn fits(groups: &[Group]) -> String {
+    let rows = |kinds: &[Kind]| -> Vec<&Row> {
+        groups.iter().filter(|g| kinds.contains(&g.kind)).flat_map(|g| g.rows.iter().copied()).collect()
+    };
+    let parts = [
+        ("the attention", rows(&[Kind::Query, Kind::Key, Kind::Value, Kind::AttentionOutput])),
+        ("the feed-forward part", rows(&[Kind::Up, Kind::Down])),
+        ("the others", rows(&[Kind::Other])),
+    ];
+    let all = rows(&Kind::ALL);
+    let law = |name: &str, goodness: fn(&Row) -> Option<f64>| {
+        let in_parts = parts.iter().filter(|(_, rows)| !rows.is_empty());
+        let in_parts = in_parts
+            .map(|(part, rows)| format!("{} in {part}", span(rows.iter().filter_map(|r| goodness(r)), 2)));
+        let good = all.iter().filter(|row| goodness(row).is_some_and(|r2| r2 >= GOOD)).count();
+        format!(
+            "{name} has R² {}; it reaches {GOOD} for {good} of {} matrices",
+            in_parts.collect::<Vec<_>>().join(", "),
+            all.len()
+        )
+    };
+    format!(
+        "Of the fits to all values {}; {}. ",
+        law("the power law", |row| row.power_goodness),
+        law("the exponential", |row| row.exponential_goodness)
+    )
+}
+
+/// The R² of a fit that is called good.
+const GOOD: f64 = 0.95;
+
 /// How far below the largest singular value others are shown.
 const SMALLEST: f64 = 200.0;
 
@@ -56,7 +95,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
         let all = |value: fn(&Row) -> Option<f64>| span(group.rows.iter().filter_map(|row| value(row)), 2);
         let mut notes = vec![
             format!(
-                "σᵢ ~ i^−α: α = {}, R² {}; σᵢ ~ exp(−αi): R² {}",
+                "σᵢ ≈ c i^(−α): α = {}, R² {}; σᵢ ≈ c exp(−αi): R² {}",
                 all(|row| row.power_rate),
                 all(|row| row.power_goodness),
                 all(|row| row.exponential_goodness)
@@ -75,17 +114,22 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             title: group.title(),
             notes,
             x_label: "index i".to_string(),
-            x_ticks: Vec::new(),
+            x_ticks: ticks(group.rows.iter().map(|row| row.spectrum.len()).max().unwrap_or(1)),
             y_label: "σᵢ / ‖W‖".to_string(),
             curves,
         }
     };
     let caption = format!(
-        "Singular values above σ₁ / {SMALLEST} of {}; each line is a matrix, ‖W‖ the Frobenius norm. Of ‖W‖², the \
-         first 64 directions hold {} % in the layers; {}.",
+        "Singular values above σ₁ / {SMALLEST} of {}; each line is a matrix, ‖W‖ the Frobenius norm. {}Of ‖W‖², the \
+         first 64 directions hold {} % in the layers; {}.{}",
         of_source(groups.iter().flat_map(|group| &group.rows).copied()),
+        fits(groups),
         percent(layers(groups).map(|row| row.energy_64)),
         gaussian(references),
+        match groups.iter().flat_map(|group| &group.rows).next() {
+            Some(row) if !row.left_out.is_empty() => format!(" Tensors not analysed: {}.", row.left_out),
+            _ => String::new(),
+        },
     );
     let keys = vec![
         KeyEntry::line(line(depth(0.0), 1.6), "first layer"),
@@ -104,6 +148,12 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_index_is_labelled() {
+        assert_eq!(ticks(384), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 384.0]);
+        assert_eq!(ticks(1), [1.0]);
+    }
 
     #[test]
     fn depth_goes_from_light_to_dark() {

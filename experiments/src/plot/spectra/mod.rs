@@ -72,6 +72,12 @@ fn short(row: &Row) -> &str {
     name.strip_prefix("embeddings.").unwrap_or(name)
 }
 
+/// Whether less than a quarter of the values lie above the edge of the noise: else the fit of the
+/// noise, made of the middle half of the values, means nothing.
+fn has_bulk(row: &Row) -> bool {
+    4 * row.outliers < row.spectrum.len()
+}
+
 const fn line(colour: Colour, width: f64) -> Style {
     Style { colour, marker: Marker::None, width, dash: None }
 }
@@ -82,6 +88,12 @@ fn span(values: impl IntoIterator<Item = f64>, digits: usize) -> String {
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |r, x| (r.0.min(x), r.1.max(x)));
     let (low, high) = (number(low, digits), number(high, digits));
     if low == high { low } else { format!("{low} to {high}") }
+}
+
+/// `0` or `0 to 72`.
+fn counts(values: impl IntoIterator<Item = usize>) -> String {
+    let (low, high) = values.into_iter().fold((usize::MAX, 0), |r, x| (r.0.min(x), r.1.max(x)));
+    if low == high { low.to_string() } else { format!("{low} to {high}") }
 }
 
 fn percent(values: impl IntoIterator<Item = f64>) -> String {
@@ -103,6 +115,7 @@ mod tests {
     fn spans_read_well() {
         assert_eq!(span([0.314, 0.5], 2), "0.31 to 0.50");
         assert_eq!(span([0.5, f64::NAN], 2), "0.50");
+        assert_eq!((counts([4, 72, 0]), counts([5])), ("0 to 72".to_string(), "5".to_string()));
         assert_eq!(percent([0.448, 0.662]), "45 to 66");
         assert_eq!(percent([1.0, 0.997]), "100");
     }
