@@ -1,22 +1,20 @@
 //! Spectra of the weight matrices of a network: what they hold, how they decay, whether they look
 //! like noise, and which rank each criterion chooses.
 
+mod analysis;
+mod row;
+
 use crate::plot::sheet::Sheet;
 use crate::plot::spectra as plots;
-use crate::study::{Preset, Record, Study};
-use crate::table::{FAILED, VERSION};
+use crate::study::{Preset, Study};
 use crate::weights::{self, lasting};
 use anyhow::{Result, bail};
-use lowrank::faer::MatRef;
-use lowrank::matrix::{frobenius, slice_norm};
 use lowrank::random::gaussian;
-use lowrank::svd::spectrum::{
-    MarchenkoPastur, eigenvalue_tail, exponential_decay, fit_noise, hard_threshold, power_decay,
-};
-use lowrank::svd::{Rank, compare_ranks, singular_values};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::time::Instant;
+
+pub use analysis::analyse;
+pub use row::Row;
 
 /// What to analyse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,191 +65,6 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table. An empty field is a fit that does not exist.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The file, as it was named.
-    pub source: String,
-    /// Which of its tensors were not analysed, and why; empty for a reference.
-    pub left_out: String,
-    /// The name of the matrix; `gaussian` for a reference.
-    pub matrix: String,
-    /// The seed of a reference; empty for a matrix of the file.
-    pub seed: Option<u64>,
-    /// Rows.
-    pub m: usize,
-    /// Columns.
-    pub n: usize,
-    /// |W|_F.
-    pub frobenius: f64,
-    /// The largest singular value.
-    pub sigma_1: f64,
-    /// |W|_F^2 / |W|_2^2.
-    pub stable_rank: f64,
-    /// exp of the entropy of the singular values.
-    pub effective_rank: f64,
-    /// The power a of the fit s_i ~ c i^-a to all values.
-    pub power_rate: Option<f64>,
-    /// Its R^2.
-    pub power_goodness: Option<f64>,
-    /// The rate a of the fit s_i ~ c exp(-a i) to all values.
-    pub exponential_rate: Option<f64>,
-    /// Its R^2.
-    pub exponential_goodness: Option<f64>,
-    /// The exponent of a power-law tail of the density of the eigenvalues s^2.
-    pub tail_exponent: Option<f64>,
-    /// Its standard error.
-    pub tail_error: Option<f64>,
-    /// Its distance of Kolmogorov and Smirnov.
-    pub tail_distance: Option<f64>,
-    /// How many eigenvalues it has.
-    pub tail_values: Option<usize>,
-    /// The distance of Kolmogorov and Smirnov of the eigenvalues from the law of Marchenko and Pastur
-    /// of noise of the same |W|_F.
-    pub law_distance: f64,
-    /// The standard deviation of an entry, were the bulk noise.
-    pub noise: f64,
-    /// The distance of the bulk, the values up to the edge, from the law of that noise.
-    pub noise_distance: f64,
-    /// The largest singular value that this noise explains.
-    pub noise_edge: f64,
-    /// How many singular values lie above it.
-    pub outliers: usize,
-    /// |W_64|_F^2 / |W|_F^2.
-    pub energy_64: f64,
-    /// The smallest rank with 90 % of |W|_F^2.
-    pub rank_90: usize,
-    /// The same for 95 %.
-    pub rank_95: usize,
-    /// The same for 99 %.
-    pub rank_99: usize,
-    /// The rank by the optimal hard threshold of Gavish and Donoho, unknown noise.
-    pub rank_threshold: usize,
-    /// That threshold.
-    pub threshold: f64,
-    /// The largest rank whose factors hold fewer numbers than the matrix.
-    pub rank_break_even: usize,
-    /// |W_r|_F^2 / |W|_F^2 at that rank.
-    pub energy_break_even: f64,
-    /// m n / (r (m + n)) at the rank for 90 %.
-    pub compression_90: f64,
-    /// The same for 95 %.
-    pub compression_95: f64,
-    /// The same for 99 %.
-    pub compression_99: f64,
-    /// The same for the hard threshold.
-    pub compression_threshold: f64,
-    /// Seconds of the analysis, reading aside.
-    pub seconds: f64,
-    /// Why it ended: `done` or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-    /// The singular values, to six digits.
-    #[serde(with = "numbers")]
-    pub spectrum: Vec<f64>,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-}
-
-/// Numbers in one field of a table, parted by spaces.
-mod numbers {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
-        let words: Vec<String> = numbers.iter().map(|x| format!("{x:e}")).collect();
-        to.serialize_str(&words.join(" "))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
-        let text = String::deserialize(from)?;
-        text.split_whitespace().map(|word| word.parse().map_err(D::Error::custom)).collect()
-    }
-}
-
-/// The energy of the first so many directions that is stated.
-const DIRECTIONS: usize = 64;
-
-/// Everything that is told of a matrix, in the row of its trial.
-pub fn analyse(a: MatRef<'_, f64>, empty: Row) -> Result<Row> {
-    let clock = Instant::now();
-    let s = singular_values(a)?;
-    let wishes = [
-        Rank::Energy(0.9),
-        Rank::Energy(0.95),
-        Rank::Energy(0.99),
-        Rank::HardThreshold { noise: None },
-        Rank::Compression(1.0),
-        Rank::Fixed(DIRECTIONS.min(s.len())),
-    ];
-    let table = compare_ranks(&s, a.shape(), &wishes)?;
-    let [r90, r95, r99, threshold, even, first] = table.rows[..] else {
-        bail!("a row is needed for every wish");
-    };
-    let (power, exponential) = (power_decay(&s, ..).ok(), exponential_decay(&s, ..).ok());
-    let tail = eigenvalue_tail(&s, Default::default()).ok();
-    let noise = fit_noise(&s, a.shape(), Default::default())?;
-    Ok(Row {
-        frobenius: frobenius(a),
-        sigma_1: s[0],
-        stable_rank: table.stable_rank,
-        effective_rank: table.effective_rank,
-        power_rate: power.map(|fit| fit.rate),
-        power_goodness: power.map(|fit| fit.goodness),
-        exponential_rate: exponential.map(|fit| fit.rate),
-        exponential_goodness: exponential.map(|fit| fit.goodness),
-        tail_exponent: tail.map(|fit| fit.exponent),
-        tail_error: tail.map(|fit| fit.standard_error),
-        tail_distance: tail.map(|fit| fit.distance),
-        tail_values: tail.map(|fit| fit.values),
-        law_distance: law_distance(&s, a.shape())?,
-        noise: noise.noise,
-        noise_distance: noise.distance,
-        noise_edge: noise.edge,
-        outliers: noise.outliers,
-        energy_64: first.energy,
-        rank_90: r90.rank,
-        rank_95: r95.rank,
-        rank_99: r99.rank,
-        rank_threshold: threshold.rank,
-        threshold: hard_threshold(&s, a.shape(), None)?,
-        rank_break_even: even.rank,
-        energy_break_even: even.energy,
-        compression_90: r90.compression,
-        compression_95: r95.compression,
-        compression_99: r99.compression,
-        compression_threshold: threshold.compression,
-        seconds: clock.elapsed().as_secs_f64(),
-        status: "done".to_string(),
-        spectrum: s.iter().map(|x| format!("{x:.5e}").parse().unwrap_or(*x)).collect(),
-        ..empty
-    })
-}
-
-/// How far the eigenvalues s^2 are, in the sense of Kolmogorov and Smirnov, from those of noise whose
-/// entries have the mean square of the matrix's; 0 for a zero matrix.
-fn law_distance(s: &[f64], shape: (usize, usize)) -> Result<f64> {
-    let law = MarchenkoPastur::of_shape(shape, 1.0)?;
-    let unit = slice_norm(s) / (shape.0.min(shape.1) as f64).sqrt(); // s^2 / unit^2 has mean 1
-    if unit == 0.0 {
-        return Ok(0.0);
-    }
-    let count = s.len() as f64;
-    Ok(s.iter().rev().enumerate().fold(0.0, |distance: f64, (i, s)| {
-        let f = law.distribution((s / unit).powi(2));
-        distance.max(f - i as f64 / count).max((i as f64 + 1.0) / count - f)
-    }))
-}
-
 /// The experiment.
 #[derive(Debug, Clone, Copy)]
 pub struct Spectra;
@@ -277,8 +90,8 @@ impl Study for Spectra {
 
     fn text(self, preset: Preset) -> &'static str {
         match preset {
-            Preset::Quick => include_str!("../presets/spectra_quick.toml"),
-            Preset::Paper => include_str!("../presets/spectra_paper.toml"),
+            Preset::Quick => include_str!("../../presets/spectra_quick.toml"),
+            Preset::Paper => include_str!("../../presets/spectra_paper.toml"),
         }
     }
 
@@ -354,51 +167,7 @@ impl Study for Spectra {
     }
 
     fn failed(self, trial: &Trial) -> Row {
-        let (matrix, seed) = match trial.matrix {
-            Matrix::Stored(name) => (name, None),
-            Matrix::Gaussian(seed) => ("gaussian", Some(seed)),
-        };
-        Row {
-            source: trial.source.to_string(),
-            left_out: String::new(),
-            matrix: matrix.to_string(),
-            seed,
-            m: trial.m,
-            n: trial.n,
-            frobenius: f64::NAN,
-            sigma_1: f64::NAN,
-            stable_rank: f64::NAN,
-            effective_rank: f64::NAN,
-            power_rate: None,
-            power_goodness: None,
-            exponential_rate: None,
-            exponential_goodness: None,
-            tail_exponent: None,
-            tail_error: None,
-            tail_distance: None,
-            tail_values: None,
-            law_distance: f64::NAN,
-            noise: f64::NAN,
-            noise_distance: f64::NAN,
-            noise_edge: f64::NAN,
-            outliers: 0,
-            energy_64: f64::NAN,
-            rank_90: 0,
-            rank_95: 0,
-            rank_99: 0,
-            rank_threshold: 0,
-            threshold: f64::NAN,
-            rank_break_even: 0,
-            energy_break_even: f64::NAN,
-            compression_90: f64::NAN,
-            compression_95: f64::NAN,
-            compression_99: f64::NAN,
-            compression_threshold: f64::NAN,
-            seconds: f64::NAN,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-            spectrum: Vec::new(),
-        }
+        Row::failed(trial)
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
@@ -433,6 +202,7 @@ mod tests {
     use super::*;
     use crate::table::{from_csv, to_csv};
     use lowrank::random::with_spectrum;
+    use lowrank::svd::spectrum::MarchenkoPastur;
 
     fn empty(m: usize, n: usize) -> Row {
         Spectra.failed(&Trial { source: "file", matrix: Matrix::Stored("w"), m, n })
