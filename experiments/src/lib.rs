@@ -7,7 +7,7 @@
 //! - [`figure`]: the figures of the entrywise searches, with [`config`] (TOML, presets), [`grid`] (the
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
-//!   [`families`] and [`cases`], with the clocks of [`measure`].
+//!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -35,5 +35,6 @@ pub mod run;
 pub mod series;
 pub mod spectra;
 pub mod study;
+pub mod sweeps;
 pub mod table;
 pub mod weights;

@@ -7,6 +7,7 @@ use crate::measure::{Latest, median_seconds};
 use crate::plot::rmm as plots;
 use crate::plot::sheet::Sheet;
 use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::sweeps::{Lists, Sweeps};
 use crate::table::{FAILED, VERSION};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
@@ -17,16 +18,7 @@ use lowrank::matrix::frobenius;
 use serde::{Deserialize, Serialize};
 
 /// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Number of repetitions; their seeds are 0, 1, ..., seeds - 1.
-    pub seeds: u64,
-    /// Timings of every trial; their median counts.
-    pub timings: usize,
-    /// The sweeps: all combinations of a sweep's lists are run.
-    pub sweep: Vec<Sweep>,
-}
+pub type Config = Sweeps<Sweep>;
 
 /// Lists of which all combinations are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +36,24 @@ pub struct Sweep {
     pub samples: Vec<usize>,
     /// Rules of sampling.
     pub schemes: Vec<Scheme>,
+}
+
+impl Lists for Sweep {
+    type Trial = Trial;
+
+    fn matrices(&self) -> (&[Family], &[usize], &[String]) {
+        (&self.families, &self.n, &self.weights)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_sweep(&self.families, &self.n, &self.weights, ("samples", &self.samples))?;
+        distinct("schemes", &self.schemes)
+    }
+
+    fn trials(&self, case: Case) -> Vec<Trial> {
+        let of = |&samples| self.schemes.iter().map(move |&scheme| Trial { case, samples, scheme });
+        self.samples.iter().flat_map(of).collect()
+    }
 }
 
 /// A rule of sampling.
@@ -211,15 +221,7 @@ impl Study for Rmm {
     }
 
     fn check(self, config: &Config) -> Result<()> {
-        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
-            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
-        }
-        for (i, sweep) in config.sweep.iter().enumerate() {
-            check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("samples", &sweep.samples))
-                .and_then(|()| distinct("schemes", &sweep.schemes))
-                .with_context(|| format!("[[sweep]] {}", i + 1))?;
-        }
-        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
+        config.check()
     }
 
     fn seeds(self, config: &mut Config) -> &mut u64 {
@@ -229,15 +231,7 @@ impl Study for Rmm {
     fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
-        let mut out = Vec::new();
-        for sweep in &config.sweep {
-            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
-                for &samples in &sweep.samples {
-                    out.extend(sweep.schemes.iter().map(|&scheme| Trial { case, samples, scheme }));
-                }
-            }
-        }
-        out
+        config.trials()
     }
 
     fn seed(self, trial: &Trial) -> u64 {

@@ -7,6 +7,7 @@ use crate::measure::{Latest, median_seconds, spectral_norm};
 use crate::plot::rsvd as plots;
 use crate::plot::sheet::Sheet;
 use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::sweeps::{Lists, Sweeps};
 use crate::table::{FAILED, VERSION};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
@@ -20,16 +21,7 @@ use serde::{Deserialize, Serialize};
 pub const OVERSAMPLING: usize = 10;
 
 /// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Number of repetitions; their seeds are 0, 1, ..., seeds - 1.
-    pub seeds: u64,
-    /// Timings of every trial; their median counts.
-    pub timings: usize,
-    /// The sweeps: all combinations of a sweep's lists are run.
-    pub sweep: Vec<Sweep>,
-}
+pub type Config = Sweeps<Sweep>;
 
 /// Lists of which all combinations are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +41,31 @@ pub struct Sweep {
     pub power_iterations: Vec<usize>,
     /// Distributions of the sketch.
     pub sketches: Vec<Sketch>,
+}
+
+impl Lists for Sweep {
+    type Trial = Trial;
+
+    fn matrices(&self) -> (&[Family], &[usize], &[String]) {
+        (&self.families, &self.n, &self.weights)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_sweep(&self.families, &self.n, &self.weights, ("rank", &self.rank))?;
+        distinct("power_iterations", &self.power_iterations)?;
+        distinct("sketches", &self.sketches)
+    }
+
+    fn trials(&self, case: Case) -> Vec<Trial> {
+        let mut out = Vec::new();
+        for &rank in &self.rank {
+            for &power_iterations in &self.power_iterations {
+                let trial = |&sketch| Trial { case, rank, power_iterations, sketch };
+                out.extend(self.sketches.iter().map(trial));
+            }
+        }
+        out
+    }
 }
 
 /// The distribution of the sketch.
@@ -232,18 +249,7 @@ impl Study for Rsvd {
     }
 
     fn check(self, config: &Config) -> Result<()> {
-        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
-            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
-        }
-        for (i, sweep) in config.sweep.iter().enumerate() {
-            let lists = || {
-                check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("rank", &sweep.rank))?;
-                distinct("power_iterations", &sweep.power_iterations)?;
-                distinct("sketches", &sweep.sketches)
-            };
-            lists().with_context(|| format!("[[sweep]] {}", i + 1))?;
-        }
-        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
+        config.check()
     }
 
     fn seeds(self, config: &mut Config) -> &mut u64 {
@@ -253,18 +259,7 @@ impl Study for Rsvd {
     fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
-        let mut out = Vec::new();
-        for sweep in &config.sweep {
-            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
-                for &rank in &sweep.rank {
-                    for &power_iterations in &sweep.power_iterations {
-                        let trial = |&sketch| Trial { case, rank, power_iterations, sketch };
-                        out.extend(sweep.sketches.iter().map(trial));
-                    }
-                }
-            }
-        }
-        out
+        config.trials()
     }
 
     fn seed(self, trial: &Trial) -> u64 {

@@ -8,9 +8,10 @@ use crate::families::{Family, check_sweep};
 use crate::measure::{Latest, median_seconds, spectral_norm};
 use crate::plot::lowrank_gemm as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::study::{NoChoice, Preset, Record, Study};
+use crate::sweeps::{Lists, Sweeps};
 use crate::table::{FAILED, VERSION};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use lowrank::faer::Mat;
 use lowrank::matmul::{Operand, chain_into, dense_into};
 use lowrank::matrix::frobenius;
@@ -24,16 +25,7 @@ pub const OVERSAMPLING: usize = 10;
 pub const POWER_ITERATIONS: usize = 1;
 
 /// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Number of repetitions; their seeds are 0, 1, ..., seeds - 1.
-    pub seeds: u64,
-    /// Timings of every trial; their median counts.
-    pub timings: usize,
-    /// The sweeps: all combinations of a sweep's lists are run.
-    pub sweep: Vec<Sweep>,
-}
+pub type Config = Sweeps<Sweep>;
 
 /// Lists of which all combinations are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +41,22 @@ pub struct Sweep {
     pub weights: Vec<String>,
     /// Ranks.
     pub rank: Vec<usize>,
+}
+
+impl Lists for Sweep {
+    type Trial = Trial;
+
+    fn matrices(&self) -> (&[Family], &[usize], &[String]) {
+        (&self.families, &self.n, &self.weights)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_sweep(&self.families, &self.n, &self.weights, ("rank", &self.rank))
+    }
+
+    fn trials(&self, case: Case) -> Vec<Trial> {
+        self.rank.iter().map(|&rank| Trial { case, rank }).collect()
+    }
 }
 
 /// One product.
@@ -157,14 +165,7 @@ impl Study for LowRankGemm {
     }
 
     fn check(self, config: &Config) -> Result<()> {
-        if config.seeds == 0 || config.timings == 0 || config.sweep.is_empty() {
-            bail!("`seeds`, `timings` and the number of [[sweep]] tables are at least 1");
-        }
-        for (i, sweep) in config.sweep.iter().enumerate() {
-            check_sweep(&sweep.families, &sweep.n, &sweep.weights, ("rank", &sweep.rank))
-                .with_context(|| format!("[[sweep]] {}", i + 1))?;
-        }
-        distinct("sweep", &self.trials(config)).context("two sweeps have a trial in common")
+        config.check()
     }
 
     fn seeds(self, config: &mut Config) -> &mut u64 {
@@ -174,13 +175,7 @@ impl Study for LowRankGemm {
     fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
-        let mut out = Vec::new();
-        for sweep in &config.sweep {
-            for case in Case::all(&sweep.families, &sweep.n, &sweep.weights, config.seeds) {
-                out.extend(sweep.rank.iter().map(|&rank| Trial { case, rank }));
-            }
-        }
-        out
+        config.trials()
     }
 
     fn seed(self, trial: &Trial) -> u64 {
