@@ -94,5 +94,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The same, for part `k` of a list: the position of an entry that is not finite starts with k.
+    pub(crate) fn within(self, k: usize) -> Self {
+        match self {
+            Error::NonFinite { argument, mut index } => {
+                index.insert(0, k);
+                Error::NonFinite { argument, index }
+            }
+            other => other,
+        }
+    }
+}
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

@@ -23,6 +23,8 @@
 //! | dense, randomized, adaptive, streaming, Krylov and exact truncated (Lanczos) SVD, QR; the rank for an error, a budget, a noise | [`svd`] |
 //! | what singular values tell: noise level, decay, tails, effective rank | [`svd::spectrum`] |
 //! | products cheaper than the full one: sampled, low-rank, chains; which way is cheaper | [`matmul`] |
+//! | Kronecker products that are never formed | [`kronecker`] |
+//! | sums of Kronecker products with a condition number | [`separated`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
 //! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
@@ -35,7 +37,7 @@
 //! | the numbers computed in, f32 and f64 | [`scalar`] |
 //!
 //! Each depends on those below it only: `matrix`, `random`, then `operator`, then `svd`, then
-//! `matmul`, `layers`, `tensor` and `generated`, then `entrywise`.
+//! `kronecker`, `separated`, `matmul`, `layers`, `tensor` and `generated`, then `entrywise`.
 //!
 //! Matrices that come out are [`faer`]'s, tensors are [`ndarray`]'s. Matrices that go in may be
 //! faer's, ndarray's or [`nalgebra`]'s ([`matrix::AsMatrix`]): they are read in place. The three
@@ -89,6 +91,7 @@ pub mod entrywise;
 pub mod error;
 pub mod generated;
 pub mod io;
+pub mod kronecker;
 pub mod layers;
 pub mod matmul;
 pub mod matrix;
@@ -96,6 +99,7 @@ pub mod operator;
 pub mod random;
 pub mod report;
 pub mod scalar;
+pub mod separated;
 #[doc(hidden)]
 pub mod simd;
 pub mod svd;
@@ -108,6 +112,7 @@ pub use ndarray;
 pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
 pub use scalar::Scalar;
+pub use separated::Separated;
 pub use tensor::TensorTrain;
 
 /// The traits and types most programs need: `use lowrank::prelude::*`.

@@ -1,0 +1,12 @@
+//! Separated representations: matrices and vectors of many modes kept as sums of Kronecker
+//! products.
+//!
+//! `M ~ sum_k lambda_k M_k^(1) (x) ... (x) M_k^(d)`, k = 1, ..., s, with factors of Frobenius norm 1
+//! and lambda_1 >= ... >= lambda_s > 0 (Beylkin, Mohlenkamp, Algorithms for numerical analysis in
+//! high dimensions, SIAM J. Sci. Comput. 26, 2005). s is the separation rank; the condition number
+//! gamma = sqrt(sum lambda_k^2) / |M|_F tells how much the terms cancel: a representation whose
+//! numbers are rounded to precision mu has an error of about gamma mu |M|_F.
+
+mod representation;
+
+pub use representation::Separated;
