@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | a product of any number of factors, never formed | [`Kronecker`] |
 
+mod apply;
 mod product;
 
 pub use product::Kronecker;
