@@ -7,6 +7,8 @@
 //! gamma = sqrt(sum lambda_k^2) / |M|_F tells how much the terms cancel: a representation whose
 //! numbers are rounded to precision mu has an error of about gamma mu |M|_F.
 
+mod rank;
 mod representation;
 
+pub use rank::SeparationRank;
 pub use representation::Separated;
