@@ -7,8 +7,13 @@
 //! | what | where |
 //! | --- | --- |
 //! | a product of any number of factors, never formed | [`Kronecker`] |
+//! | the rearrangement that makes Kronecker products outer products: a view, an operator, and back | [`Rearranged`], [`RearrangedMatrix`], [`fold`] |
 
 mod product;
+mod rearrange;
+mod rearranged_matrix;
 
 pub use product::Kronecker;
 pub(crate) use product::size;
+pub use rearrange::{Rearranged, fold};
+pub use rearranged_matrix::RearrangedMatrix;
