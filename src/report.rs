@@ -65,7 +65,9 @@ pub struct Progress {
 /// How a run went: shared by every iterative algorithm.
 ///
 /// `error` is computed from the residual of the returned factors, never from a difference of
-/// squared norms, and those factors are the best ones seen.
+/// squared norms, and those factors are the best ones seen. It is known to the rounding of
+/// multiplying them out: machine precision times the product of their magnitudes, far more than that
+/// times the product itself where large terms cancel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Why it ended.
