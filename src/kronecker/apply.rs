@@ -265,4 +265,3 @@ impl<T: Scalar> Step<'_, T> {
 fn in_one_piece<T: Scalar>(b: MatRef<'_, T>) -> Option<&[T]> {
     array_view(b).reversed_axes().to_slice()
 }
-
