@@ -7,8 +7,16 @@
 //! gamma = sqrt(sum lambda_k^2) / |M|_F tells how much the terms cancel: a representation whose
 //! numbers are rounded to precision mu has an error of about gamma mu |M|_F.
 
+mod als;
+mod descent;
+mod gram;
 mod rank;
+mod reduce;
 mod representation;
+mod sweep;
+mod target;
 
+pub use als::{Als, FitStart, Fitted, als};
 pub use rank::SeparationRank;
+pub use reduce::reduce;
 pub use representation::Separated;
