@@ -7,6 +7,12 @@
 //! gamma = sqrt(sum lambda_k^2) / |M|_F tells how much the terms cancel: a representation whose
 //! numbers are rounded to precision mu has an error of about gamma mu |M|_F.
 
+mod algebra;
+mod exponential_sum;
+mod gram;
+mod laplacian;
 mod representation;
 
+pub use exponential_sum::ExponentialSum;
+pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
 pub use representation::Separated;
