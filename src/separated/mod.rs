@@ -12,20 +12,24 @@
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
 
+mod algebra;
 mod als;
 mod descent;
+mod exponential_sum;
 mod gram;
+mod laplacian;
 mod nearest;
 mod rank;
 mod reduce;
 mod representation;
 mod shapes;
-
-pub use nearest::{Nearest, NearestSum, nearest};
 mod sweep;
 mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use exponential_sum::ExponentialSum;
+pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
+pub use nearest::{Nearest, NearestSum, nearest};
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;
