@@ -16,8 +16,10 @@
 //! | vec, its inverse, vec(A X B) = (B' (x) A) vec X | [`vec_view`], [`unvec`], [`two_sided`] |
 //! | products column by column, row by row | [`KhatriRao`], [`FaceSplitting`] |
 //! | entrywise products of low-rank matrices | [`hadamard()`] |
+//! | the rearrangement that makes Kronecker products outer products: a view, an operator, and back | [`Rearranged`], [`RearrangedMatrix`], [`fold`] |
 
 mod algebra;
+mod apply;
 mod best_first;
 mod block;
 mod eigen;
@@ -26,6 +28,8 @@ mod hadamard;
 mod khatri_rao;
 mod lu;
 mod product;
+mod rearrange;
+mod rearranged_matrix;
 mod shuffle;
 mod solve;
 mod sum;
@@ -40,6 +44,8 @@ pub use hadamard::hadamard;
 pub use khatri_rao::KhatriRao;
 pub use product::Kronecker;
 pub(crate) use product::size;
+pub use rearrange::{Rearranged, fold};
+pub use rearranged_matrix::RearrangedMatrix;
 pub use shuffle::PerfectShuffle;
 pub use sum::KroneckerSum;
 pub use svd::KroneckerSvd;

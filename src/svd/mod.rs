@@ -1,6 +1,14 @@
 //! Singular value decompositions, the orthonormal bases under them, and what singular values tell:
 //! which rank to take, how large the noise is, how they decay.
 //!
+//! | algorithm | what it tells of its error, a posteriori |
+//! | --- | --- |
+//! | [`dense`], [`full`] | backward stable: every value is within 5 max(m, n) eps s_1 of a true one |
+//! | [`randomized`], [`krylov`] | by [`residuals`], two more products: how near each value is to a true one; by [`Svd::error`] and [`spectral`](crate::matrix::spectral): \|A - U S V'\|, which bounds the distance of every value to that of its place |
+//! | [`lanczos`] | in its result: the residuals of every triplet, measured |
+//! | [`adaptive`] | in its result: \|A - U S V'\|_F, measured or bounded with the probability asked |
+//! | [`StreamingSvd`] | in its result: \|A - U S V'\|_F, exact |
+//!
 //! The feature `lapack` adds `svd::lapack`, the dense SVD and QR by LAPACK (OpenBLAS), to compare
 //! with; nothing else uses it.
 
