@@ -99,7 +99,8 @@ impl<'a, T: Scalar> Rearranged<'a, T> {
     pub fn tile(&self, ranges: &[Range<usize>]) -> Result<ArrayD<T>> {
         let outside = |(r, n): (&Range<usize>, &usize)| r.start > r.end || r.end > *n;
         if ranges.len() != self.shape.len() || ranges.iter().zip(&self.shape).any(outside) {
-            let expected = format!("one range a mode, each inside of its size in {:?}, is needed", self.shape);
+            let expected =
+                format!("one range a mode, each inside of its size in {:?}, is needed", self.shape);
             let found = ranges.iter().flat_map(|r| [r.start, r.end]).collect();
             return Err(Error::Shape { argument: "ranges", expected, found });
         }

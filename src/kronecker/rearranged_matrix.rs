@@ -54,7 +54,11 @@ impl<'a, T: Scalar> RearrangedMatrix<'a, T> {
     pub(super) fn new(rearranged: &Rearranged<'a, T>) -> Result<Self> {
         let &[first, second] = rearranged.shapes() else {
             let expected = "two factors are needed".to_string();
-            return Err(Error::Shape { argument: "shapes", expected, found: vec![rearranged.shapes().len()] });
+            return Err(Error::Shape {
+                argument: "shapes",
+                expected,
+                found: vec![rearranged.shapes().len()],
+            });
         };
         let (a, largest) = (rearranged.matrix(), rearranged.largest());
         let turned = |(m, n)| (n, m);

@@ -100,7 +100,7 @@ pub fn best_shapes<T: Scalar>(
             other => other,
         };
         let found = nearest(a, shapes_here, rank, method)?;
-        let (terms, parameters) = (found.sum.separation_rank(), found.sum.parameters());
+        let (terms, parameters) = (found.separated.separation_rank(), found.separated.parameters());
         let row = ShapeRow { shapes: shapes_here, terms, parameters, error: found.error };
         table.push(row);
         if best.as_ref().is_none_or(|(known, _)| compare(rank, &row, known).is_lt()) {
