@@ -12,12 +12,21 @@
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
 
+mod als;
+mod descent;
+mod gram;
 mod nearest;
 mod rank;
+mod reduce;
 mod representation;
 mod shapes;
 
 pub use nearest::{Nearest, NearestSum, nearest};
+mod sweep;
+mod target;
+
+pub use als::{Als, FitStart, Fitted, als};
 pub use rank::SeparationRank;
+pub use reduce::reduce;
 pub use representation::Separated;
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
