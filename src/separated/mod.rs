@@ -11,6 +11,8 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
+//! | a sum of products of more factors, the condition number held | [`als`] |
+//! | fewer terms for the same matrix | [`reduce`] |
 
 mod als;
 mod descent;
@@ -20,12 +22,11 @@ mod rank;
 mod reduce;
 mod representation;
 mod shapes;
-
-pub use nearest::{Nearest, NearestSum, nearest};
 mod sweep;
 mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use nearest::{Nearest, NearestSum, nearest};
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;

@@ -25,7 +25,7 @@
 
 use super::{Separated, SeparationRank};
 use crate::kronecker::{Rearranged, RearrangedMatrix};
-use crate::matrix::{AsMatrix, excess, exponent, frobenius, scale_by_power_of_two, slice_norm};
+use crate::matrix::{AsMatrix, excess, exponent, scale_by_power_of_two, slice_norm};
 use crate::operator::stored_product;
 use crate::svd::{Adaptive, Krylov, Rank, Svd, adaptive, dense, krylov};
 use crate::{Operator, Result, Scalar};
@@ -129,7 +129,7 @@ pub fn nearest<T: Scalar>(
     let optimum = all.as_ref().map(|s| slice_norm(&s[svd.rank()..]));
     let singular_values = all.unwrap_or_else(|| svd.s.clone());
     let separated = Separated::new(shapes.to_vec(), svd.s, vec![svd.u, svd.v])?;
-    let (error, norm) = (residual(&r, &separated), frobenius(a.as_matrix()));
+    let (error, norm) = residual(&r, &separated);
     let condition_number = condition_number(&separated);
     Ok(NearestSum { separated, error, norm, condition_number, singular_values, optimum })
 }
@@ -149,14 +149,15 @@ fn through_dense<T: Scalar>(
     Ok((svd.truncate(rank), Some(all)))
 }
 
-/// |A - M|_F, from the residual.
-fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> f64 {
+/// |A - M|_F, from the residual, and |A|_F.
+fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> (f64, f64) {
     let lambda = sum.lambda();
     let shift = lambda.first().map_or(0, |&top| excess(exponent(top), MODERATE));
     let (first, second) = (&sum.modes()[0], &sum.modes()[1]);
     let weight = |k: usize| scale_by_power_of_two(lambda[k], -shift);
     let left = Mat::from_fn(first.nrows(), lambda.len(), |x, k| first[(x, k)] * weight(k)); // (m_1 n_1, s)
-    scale_by_power_of_two(r.residual(left.as_ref(), second.as_ref(), shift), shift)
+    let (error, norm) = r.residual(left.as_ref(), second.as_ref(), shift);
+    (scale_by_power_of_two(error, shift), norm)
 }
 
 /// gamma from the inner products of the terms, which are orthonormal: no digits are lost, in

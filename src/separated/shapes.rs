@@ -61,7 +61,7 @@ pub fn splits(m: usize, n: usize) -> Vec<[(usize, usize); 2]> {
 
 /// The divisors, increasing; none of 0.
 fn divisors(n: usize) -> Vec<usize> {
-    let small: Vec<usize> = (1..=n.isqrt()).filter(|d| n % d == 0).collect();
+    let small: Vec<usize> = (1..=n.isqrt()).filter(|d| n.is_multiple_of(*d)).collect();
     let large = small.iter().rev().map(|d| n / d).filter(|d| d * d > n);
     small.iter().copied().chain(large).collect()
 }

@@ -94,15 +94,20 @@ fn title(family: Family) -> &'static str {
 fn describe(families: &[Family]) -> String {
     let one = |family: &Family| match family {
         Family::Random => String::new(),
-        Family::SmoothKernel => "Kernel: 1/(1 + 16 |x − y|²) for the points of a square grid of side 1.".to_string(),
-        Family::BlockStructured => format!(
-            "Blocks: each one of {BLOCKS} Gaussian ones, and noise of {} % of ‖A‖.",
-            100.0 * NOISE
-        ),
-        Family::BlurGaussian => {
-            format!("Blurs: of a square image, zero outside; Gaussian with σ = {SIGMA} pixels, a Kronecker product.")
+        Family::SmoothKernel => {
+            "Kernel: 1/(1 + 16 |x − y|²) for the points of a square grid of side 1.".to_string()
         }
-        Family::BlurMotion => format!("Motion: {} pixels along the diagonal, a sum of as many products.", 2 * MOTION + 1),
+        Family::BlockStructured => {
+            format!("Blocks: each one of {BLOCKS} Gaussian ones, and noise of {} % of ‖A‖.", 100.0 * NOISE)
+        }
+        Family::BlurGaussian => {
+            format!(
+                "Blurs: of a square image, zero outside; Gaussian with σ = {SIGMA} pixels, a Kronecker product."
+            )
+        }
+        Family::BlurMotion => {
+            format!("Motion: {} pixels along the diagonal, a sum of as many products.", 2 * MOTION + 1)
+        }
         Family::BlurDisk => format!("Disk: radius {DISK} pixels."),
         Family::Weights => "Weights: trained ones, from the file that the table names.".to_string(),
     };

@@ -48,8 +48,9 @@ pub fn matrix(trial: &Trial) -> Result<Mat<f64>> {
 
 /// (side, side) blocks, each one of a few Gaussian ones at random, and noise.
 fn blocks(side: usize, seed: u64) -> Mat<f64> {
-    let kinds: Vec<Mat<f64>> =
-        (0..BLOCKS as u64).map(|k| gaussian(side, side, BLOCKS as u64 * seed + k, "separation rank block")).collect();
+    let kinds: Vec<Mat<f64>> = (0..BLOCKS as u64)
+        .map(|k| gaussian(side, side, BLOCKS as u64 * seed + k, "separation rank block"))
+        .collect();
     let mut draws = vec![0.0_f64; side * side];
     fill_gaussian(&mut stream(seed, "separation rank kinds", 0), &mut draws);
     // Quarters of a Gaussian.
@@ -70,7 +71,7 @@ pub fn factors(n: usize, d: usize) -> Vec<usize> {
     let wished = (n as f64).powf(1.0 / d as f64);
     let far = |p: usize| (p as f64 / wished).ln().abs();
     let mut best = 1;
-    for p in (1..=n).filter(|p| n % p == 0) {
+    for p in (1..=n).filter(|p| n.is_multiple_of(*p)) {
         if far(p) < far(best) - 1e-12 {
             best = p;
         }

@@ -136,7 +136,11 @@ pub struct Trial {
 impl std::fmt::Display for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (m, n, form) = (self.m, self.n, self.form.name());
-        write!(f, "{:?} {}({m}, {n}), {form}, {} terms, seed {}", self.family, self.weights, self.terms, self.seed)
+        write!(
+            f,
+            "{:?} {}({m}, {n}), {form}, {} terms, seed {}",
+            self.family, self.weights, self.terms, self.seed
+        )
     }
 }
 
@@ -259,7 +263,9 @@ impl Study for SeparationRanks {
                 _ => vec![("", config.side, n, n)],
             };
             for (weights, side, m, n) in matrices {
-                for (&form, &terms) in config.forms.iter().flat_map(|f| config.terms.iter().map(move |t| (f, t))) {
+                for (&form, &terms) in
+                    config.forms.iter().flat_map(|f| config.terms.iter().map(move |t| (f, t)))
+                {
                     let shapes = form.shapes(m, n);
                     let numbers = terms * (1 + shapes.iter().map(|(m, n)| m * n).sum::<usize>());
                     if numbers as f64 > config.largest_share * (m * n) as f64
@@ -268,7 +274,16 @@ impl Study for SeparationRanks {
                         continue;
                     }
                     let seeds = if family.random() || form.random() { config.seeds } else { 1 };
-                    out.extend((0..seeds).map(|seed| Trial { family, weights, side, m, n, form, terms, seed }));
+                    out.extend((0..seeds).map(|seed| Trial {
+                        family,
+                        weights,
+                        side,
+                        m,
+                        n,
+                        form,
+                        terms,
+                        seed,
+                    }));
                 }
             }
         }
@@ -306,7 +321,9 @@ impl Study for SeparationRanks {
             (found.separated, error, found.condition_number, "done".to_string())
         };
         let (separated, error, condition_number, status) = match (trial.form, &shapes[..]) {
-            (Form::Svd | Form::Two, &[first, second]) => exact(nearest(&a, [first, second], rank, Nearest::Dense)?),
+            (Form::Svd | Form::Two, &[first, second]) => {
+                exact(nearest(&a, [first, second], rank, Nearest::Dense)?)
+            }
             (Form::Best, _) => {
                 let numbers = trial.terms * (1 + shapes.iter().map(|(m, n)| m * n).sum::<usize>());
                 let budget = SeparationRank::Parameters(numbers);
