@@ -11,6 +11,8 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
+//! | a sum of products of more factors, the condition number held | [`als`] |
+//! | fewer terms for the same matrix | [`reduce`] |
 
 mod algebra;
 mod als;

@@ -3,6 +3,7 @@
 mod algebra;
 mod inputs;
 mod khatri_rao;
+mod rearrange;
 mod solve;
 mod spectra;
 mod sums;

@@ -5,7 +5,9 @@ mod support;
 
 mod algebra;
 mod laplacian;
+mod nearest;
 mod representation;
+mod shapes;
 
 use lowrank::faer::Mat;
 use lowrank::random::gaussian;
