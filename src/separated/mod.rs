@@ -11,21 +11,25 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
+//! | a sum of products of any number of factors, the condition number held | [`als()`] |
+//! | fewer terms for a sum, to a tolerance | [`reduce()`] |
+//! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 
 mod als;
 mod descent;
 mod gram;
 mod nearest;
+mod precision;
 mod rank;
 mod reduce;
 mod representation;
 mod shapes;
-
-pub use nearest::{Nearest, NearestSum, nearest};
 mod sweep;
 mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use nearest::{Nearest, NearestSum, nearest};
+pub use precision::Precision;
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;

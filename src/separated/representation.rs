@@ -217,7 +217,7 @@ impl<T: Scalar> Separated<T> {
         let Some(&top) = self.lambda.first() else { return Ok(0.0) };
         let weights = self.lambda.iter().map(|x| x.as_f64() / top.as_f64()).collect();
         let sliced = Sliced::new(weights, &self.modes);
-        Ok(sliced.inner(&sliced).root() * top.as_f64())
+        Ok(sliced.square().root() * top.as_f64())
     }
 
     /// The condition number gamma = sqrt(sum lambda_k^2) / |M|_F; 1 for no terms and infinite where
