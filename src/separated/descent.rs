@@ -19,6 +19,8 @@ const WINDOW: usize = 10;
 const STAGE: f64 = 0.02;
 /// Progress a sweep below which it is slow.
 const SLOW: f64 = 0.01;
+/// gamma from which its growth counts as degenerate.
+const GROWN: f64 = 3.0;
 /// Sweeps that fit new terms to the residual.
 const NEW_SWEEPS: usize = 2;
 
@@ -274,7 +276,7 @@ impl<T: Scalar> Run<'_, T> {
     ) -> Result<Fitted<T>> {
         let e = self.exponent;
         let swamp = self.swamp(status);
-        let status = if self.is_degenerate(status) { Status::Degenerate } else { status };
+        let status = if self.is_degenerate() { Status::Degenerate } else { status };
         let lambda = self.best.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
         let mut separated = Separated::new(shapes.to_vec(), lambda, self.best.terms.modes)?;
         let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
@@ -307,17 +309,18 @@ impl<T: Scalar> Run<'_, T> {
         })
     }
 
-    /// Whether gamma was large and still growing, with the same terms, when the search ended short of
-    /// its goal.
-    fn is_degenerate(&self, status: Status) -> bool {
+    /// Whether gamma was still growing, with the same terms and at slow progress, when the search ended
+    /// short of its goal.
+    fn is_degenerate(&self) -> bool {
         let first = self.history.iter().position(|p| p.iteration >= self.stage).unwrap_or(0);
-        let last = self.gammas.len() - 1;
-        let middle = self.gammas[(first + last) / 2];
+        let last = self.history.len() - 1;
+        let middle = (first + last) / 2;
+        let sweeps = (self.history[last].iteration - self.history[middle].iteration) as f64;
         self.best.error > self.goal
-            && status != Status::Interrupted
-            && self.best.gamma >= 10.0
-            && last >= first + WINDOW
-            && self.best.gamma >= 1.1 * middle
+            && last >= first + 2 * WINDOW
+            && self.best.gamma >= GROWN
+            && self.best.gamma >= 1.1 * self.gammas[middle]
+            && self.history[last].error >= (1.0 - SLOW).powf(sweeps) * self.history[middle].error
     }
 
     /// The longest stretch of slow progress that was left, or at whose end a limit came.

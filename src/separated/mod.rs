@@ -11,8 +11,9 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
-//! | a sum of products of more factors, the condition number held | [`als`] |
-//! | fewer terms for the same matrix | [`reduce`] |
+//! | a sum of products of any number of factors, the condition number held | [`als()`] |
+//! | fewer terms for a sum, to a tolerance | [`reduce()`] |
+//! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 
 mod algebra;
 mod als;
@@ -21,6 +22,7 @@ mod exponential_sum;
 mod gram;
 mod laplacian;
 mod nearest;
+mod precision;
 mod rank;
 mod reduce;
 mod representation;
@@ -32,6 +34,7 @@ pub use als::{Als, FitStart, Fitted, als};
 pub use exponential_sum::ExponentialSum;
 pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
 pub use nearest::{Nearest, NearestSum, nearest};
+pub use precision::Precision;
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;

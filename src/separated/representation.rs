@@ -224,8 +224,8 @@ impl<T: Scalar> Separated<T> {
     /// # Errors
     /// [`Error::Parameter`] when it exceeds the largest `f64`.
     pub fn frobenius(&self) -> Result<f64> {
-        let (square, e) = gram::inner(self, self); // e is even
-        gram::finite("the norm", square.max(0.0).sqrt(), e / 2)
+        let (norm, e) = gram::norm(self);
+        gram::finite("the norm", norm, e)
     }
 
     /// The condition number gamma = sqrt(sum lambda_k^2) / |M|_F; 1 for no terms and infinite where

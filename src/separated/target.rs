@@ -37,7 +37,7 @@ impl<T: Scalar> Terms<T> {
     pub fn condition_number(&self) -> f64 {
         let sum = self.lambda.iter().map(|x| x * x).sum::<f64>().sqrt();
         let sliced = self.sliced();
-        let norm = sliced.inner(&sliced).root();
+        let norm = sliced.square().root();
         if sum == 0.0 { 1.0 } else { sum / norm }
     }
     /// These terms and those of `other`.
@@ -208,7 +208,7 @@ impl<T: Scalar> Sum<T> {
     pub fn new(terms: Terms<T>) -> Self {
         let sizes = terms.modes.iter().map(|mode| mode.nrows()).collect();
         let sliced = terms.sliced();
-        let square = sliced.inner(&sliced);
+        let square = sliced.square();
         Self { sizes, terms, sliced, square, earlier: Mat::new(), later: Vec::new() }
     }
 
@@ -253,7 +253,7 @@ impl<T: Scalar> Target<T> for Sum<T> {
     }
     fn error(&self, x: &Terms<T>) -> f64 {
         let x = x.sliced();
-        Pair::distance(self.square, self.sliced.inner(&x), x.inner(&x))
+        Pair::distance(self.square, self.sliced.inner(&x), x.square())
     }
 }
 
