@@ -76,7 +76,6 @@ fn extreme_scales<T: Scalar>() {
     let all = |x: f64| Separated::new(vec![(2, 2); 5], vec![T::of(1.0)], vec![Mat::full(4, 1, T::of(x)); 5]);
     assert!(matches!(all(huge), Err(Error::Parameter { name: "lambda", .. })), "{}", T::NAME);
     assert_eq!(all(tiny).unwrap().separation_rank(), 0);
-    assert!(m.clone().scaled(T::of(huge)).is_err() || T::NAME == "f64");
 }
 
 #[test]
