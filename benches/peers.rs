@@ -3,7 +3,8 @@
 //!
 //! - `--inputs DIR N..` writes the inputs of these sizes to a folder, as npy and npz files.
 //! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
-//!   `NAME SCALAR N RANK STEPS`, with `keep` at its end where the result is to go to `DIR/ours.npy`.
+//!   `NAME SCALAR N RANK STEPS`, with `seed K` where the seed is not 0, and with `keep` at its end where
+//!   the result is to go to `DIR/ours.npy`.
 //! - otherwise every workload runs once in small, in a temporary folder.
 
 use lowrank::faer::Mat;
@@ -67,7 +68,7 @@ fn small() -> std::result::Result<(), Failure> {
         write_inputs(&folder, 200)?;
         let mut bench = Bench::new(&folder);
         for line in [
-            "randomized f64 200 16 1",
+            "randomized f64 200 16 1 seed 1",
             "randomized f32 200 16 1",
             "truncated f64 200 16 0",
             "svd f64 200 0 0",
@@ -105,19 +106,23 @@ impl Bench {
             [ref words @ .., "keep"] => (words, true),
             ref words => (words, false),
         };
+        let (words, seed) = match *words {
+            [ref words @ .., "seed", seed] => (words, seed.parse()?),
+            ref words => (words, 0),
+        };
         let [name, scalar, n, rank, steps] = *words else {
             return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
         };
-        let (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
+        let sizes = (n.parse()?, rank.parse()?, steps.parse()?, seed);
         let folder = keep.then_some(self.folder.as_path());
         match scalar {
             "f64" => {
-                read(&mut self.double, &self.folder, n)?;
-                one(name, &self.folder, &self.double, (n, rank, steps), folder)
+                read(&mut self.double, &self.folder, sizes.0)?;
+                one(name, &self.folder, &self.double, sizes, folder)
             }
             "f32" => {
-                read(&mut self.single, &self.folder, n)?;
-                one(name, &self.folder, &self.single, (n, rank, steps), folder)
+                read(&mut self.single, &self.folder, sizes.0)?;
+                one(name, &self.folder, &self.single, sizes, folder)
             }
             _ => Err(format!("`{scalar}` is neither f32 nor f64").into()),
         }
@@ -135,12 +140,12 @@ fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::
     Ok(())
 }
 
-/// Runs one workload of size n, rank and power steps; writes the result where it is to be kept.
+/// Runs one workload of size n, rank, power steps and seed; writes the result where it is to be kept.
 fn one<T: Scalar>(
     name: &str,
     folder: &Path,
     kept: &Kept<T>,
-    (n, rank, steps): (usize, usize, usize),
+    (n, rank, steps, seed): (usize, usize, usize, u64),
     keep: Option<&Path>,
 ) -> std::result::Result<f64, Failure> {
     let (a, b) = (&kept[&format!("a{n}")], &kept[&format!("b{n}")]);
@@ -154,7 +159,7 @@ fn one<T: Scalar>(
     let clock = Instant::now();
     let found: Option<Svd<T>> = match name {
         "randomized" => {
-            let parameters = Randomized { power_iterations: steps, ..Default::default() };
+            let parameters = Randomized { power_iterations: steps, seed, ..Default::default() };
             Some(randomized(a, rank, &parameters)?)
         }
         "truncated" => Some(lanczos(a, rank, &Lanczos { tolerance: 1e-12, ..Default::default() })?.svd),

@@ -8,7 +8,9 @@ each, in turns, and prints one table: medians, the ratio of times, the errors of
 A ratio below 1 means that ours is faster. The matrices have the singular values 1, 1/2, 1/3, ... and
 random singular vectors. Errors are computed here, by the same lines for both sides: of a truncated
 SVD |A - X|_F over the smallest possible, minus 1; of a full SVD |A - X|_F / |A|_F; of products
-|X z - A (B z)| / |A (B z)| for random z. Truncated SVDs draw rank + 10 columns on both sides.
+|X z - A (B z)| / |A (B z)| for random z. Truncated SVDs draw rank + 10 columns on both sides; the errors
+of randomized ones are means over the seeds 0 to 4. The spread is half the distance of the quartiles of
+the times, over their median: a ratio is not known better than that.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from sklearn.utils.extmath import randomized_svd  # noqa: E402
 torch.set_num_threads(int(THREADS))
 ROOT = Path(__file__).resolve().parents[2]
 OVERSAMPLING = 10
+DRAWS = 5
 
 
 class Ours:
@@ -92,13 +95,14 @@ def dense(u, s, vt):
     return (np.asarray(u, np.float64) * np.asarray(s, np.float64)) @ np.asarray(vt, np.float64)
 
 
-def torch_svd(x, rank, steps):
+def torch_svd(x, rank, steps, seed=0):
+    torch.manual_seed(seed)
     u, s, v = torch.svd_lowrank(x.ta, q=rank + OVERSAMPLING, niter=steps)
     return u[:, :rank], s[:rank], v[:, :rank].T
 
 
-def scikit_svd(x, rank, steps):
-    return randomized_svd(x.a, rank, n_oversamples=OVERSAMPLING, n_iter=steps, random_state=0)
+def scikit_svd(x, rank, steps, seed=0):
+    return randomized_svd(x.a, rank, n_oversamples=OVERSAMPLING, n_iter=steps, random_state=seed)
 
 
 def propack(x, rank, _):
@@ -146,6 +150,18 @@ def error(name, x, rank, result):
     return x.svd_error(found) if name == "svd" else x.product_error(found)
 
 
+def mean_error(name, x, rank, run):
+    """The error of run(seed); of a randomized workload the mean over seeds."""
+    seeds = range(DRAWS) if name == "randomized" else [0]
+    return statistics.mean(error(name, x, rank, run(seed)) for seed in seeds)
+
+
+def spread(times):
+    """Half the distance of the quartiles, over the median."""
+    low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
+    return (high - low) / 2 / middle
+
+
 def rested(run):
     """Seconds of one run, after the threads of the one before have gone to sleep."""
     time.sleep(0.2)
@@ -181,16 +197,22 @@ def main():
 def compare(chosen, ours, folder, repeats):
     print(f"numpy {np.__version__}, scipy {scipy.__version__}, torch {torch.__version__}; {THREADS} threads;")
     print(f"medians of {repeats} runs in turns, milliseconds; errors: see compare.py")
-    print(f"{'workload':<30} {'peer':<14} {'ours':>8} {'peer':>8} {'ratio':>6} {'our error':>10} {'peer error':>10}")
-    torch.manual_seed(0)
+    print(
+        f"{'workload':<30} {'peer':<14} {'ours':>8} {'spread':>6} {'peer':>8} {'spread':>6} {'ratio':>6}"
+        f" {'our error':>10} {'peer error':>10}"
+    )
     inputs = {}
     for name, scalar, n, rank, steps, peers in chosen:
         if (scalar, n) not in inputs:
             inputs = {(scalar, n): Input(folder, scalar, n)}  # one at a time, for the memory's sake
         x = inputs[scalar, n]
         line = f"{name} {scalar} {n} {rank} {steps}"
-        own_error = error(name, x, rank, ours.result(line))
-        errors = {peer: error(name, x, rank, run(x, rank, steps)) for peer, run in peers.items()}
+        own_error = mean_error(name, x, rank, lambda seed: ours.result(f"{line} seed {seed}"))
+        seeded = name == "randomized"
+        errors = {
+            peer: mean_error(name, x, rank, lambda seed: run(x, rank, steps, *([seed] if seeded else [])))
+            for peer, run in peers.items()
+        }
         own, times = [], {peer: [] for peer in peers}
         for _ in range(repeats):
             time.sleep(0.2)
@@ -202,8 +224,8 @@ def compare(chosen, ours, folder, repeats):
         for peer in peers:
             theirs = 1e3 * statistics.median(times[peer])
             print(
-                f"{label:<30} {peer:<14} {mine:8.1f} {theirs:8.1f} {mine / theirs:6.2f}"
-                f" {own_error:10.1e} {errors[peer]:10.1e}",
+                f"{label:<30} {peer:<14} {mine:8.1f} {spread(own):6.0%} {theirs:8.1f} {spread(times[peer]):6.0%}"
+                f" {mine / theirs:6.2f} {own_error:10.2e} {errors[peer]:10.2e}",
                 flush=True,
             )
 
