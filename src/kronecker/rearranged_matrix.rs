@@ -18,7 +18,7 @@
 //! **Deviations.** The literature copies R(A).
 
 use super::Rearranged;
-use crate::matrix::{frobenius, scale_view, scaled, slice_norm};
+use crate::matrix::{scale_view, scaled, slice_norm};
 use crate::operator::check_block;
 use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
@@ -137,23 +137,26 @@ impl<'a, T: Scalar> RearrangedMatrix<'a, T> {
         });
     }
 
-    /// |2^-shift R(A) - L R'|_F.
-    pub(crate) fn residual(&self, left: MatRef<'_, T>, right: MatRef<'_, T>, shift: i32) -> f64 {
+    /// |2^-shift R(A) - L R'|_F and |A|_F, in one pass.
+    pub(crate) fn residual(&self, left: MatRef<'_, T>, right: MatRef<'_, T>, shift: i32) -> (f64, f64) {
         let ((m1, n1), (m2, n2)) = (self.first, self.second);
-        let (left, right) = (self.inward(left, self.first), self.inward(right, self.second));
-        let one = |j1: usize| {
-            let norm = |j2: usize| {
-                let mut gap = self.lane(j1 * n2 + j2).into_owned();
-                gap.iter_mut().for_each(|x| *x = -*x);
-                let mut gap = MatMut::from_column_major_slice_mut(&mut gap, m2, m1);
-                scale_view(gap.as_mut(), -shift);
-                let (v, u) = (right.subcols(j2 * m2, m2), left.subcols(j1 * m1, m1));
-                T::product(gap.as_mut(), true, v.transpose(), u);
-                frobenius(gap.as_ref())
+        let left = self.inward(left, self.first); // (s, m1 n1)
+        let right = self.inward(right, self.second).transpose().to_owned(); // (m2 n2, s)
+        let block = |j1: usize| {
+            let mut gap = vec![T::of(0.0); m1 * m2];
+            let one = |j2: usize| {
+                let lane = self.lane(j1 * n2 + j2);
+                gap.iter_mut().zip(&*lane).for_each(|(gap, x)| *gap = -*x);
+                let mut out = MatMut::from_column_major_slice_mut(&mut gap, m2, m1);
+                scale_view(out.as_mut(), -shift);
+                T::product(out, true, right.subrows(j2 * m2, m2), left.subcols(j1 * m1, m1));
+                (slice_norm(&gap), slice_norm(&lane))
             };
-            slice_norm(&(0..n2).map(norm).collect::<Vec<f64>>())
+            (0..n2).map(one).unzip()
         };
-        slice_norm(&(0..n1).into_par_iter().map(one).collect::<Vec<f64>>())
+        let norms: Vec<(Vec<f64>, Vec<f64>)> = (0..n1).into_par_iter().map(block).collect();
+        let (gaps, lanes): (Vec<_>, Vec<_>) = norms.into_iter().unzip();
+        (slice_norm(&gaps.concat()), slice_norm(&lanes.concat()))
     }
 }
 
@@ -187,6 +190,6 @@ impl<T: Scalar> Operator<T> for RearrangedMatrix<'_, T> {
         Ok((out, self.largest))
     }
     fn residual_norm(&self, left: MatRef<'_, T>, right: MatRef<'_, T>, shift: i32) -> Result<Option<f64>> {
-        Ok(Some(self.residual(left, right, shift)))
+        Ok(Some(self.residual(left, right, shift).0))
     }
 }

@@ -15,9 +15,12 @@
 //! | fewer terms for a sum, to a tolerance | [`reduce()`] |
 //! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 
+mod algebra;
 mod als;
 mod descent;
+mod exponential_sum;
 mod gram;
+mod laplacian;
 mod nearest;
 mod precision;
 mod rank;
@@ -28,6 +31,8 @@ mod sweep;
 mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use exponential_sum::ExponentialSum;
+pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
 pub use nearest::{Nearest, NearestSum, nearest};
 pub use precision::Precision;
 pub use rank::SeparationRank;

@@ -25,7 +25,8 @@
 
 use super::{Separated, SeparationRank};
 use crate::kronecker::{Rearranged, RearrangedMatrix};
-use crate::matrix::{AsMatrix, excess, exponent, frobenius, scale_by_power_of_two, slice_norm};
+use crate::matrix::{AsMatrix, excess, exponent, scale_by_power_of_two, slice_norm};
+use crate::operator::stored_product;
 use crate::svd::{Adaptive, Krylov, Rank, Svd, adaptive, dense, krylov};
 use crate::{Operator, Result, Scalar};
 use faer::Mat;
@@ -62,11 +63,13 @@ impl Default for Nearest {
 #[derive(Debug, Clone)]
 pub struct NearestSum<T: Scalar> {
     /// The sum M.
-    pub sum: Separated<T>,
+    pub separated: Separated<T>,
     /// |A - M|_F, measured.
     pub error: f64,
     /// |A|_F.
     pub norm: f64,
+    /// sqrt(sum lambda_k^2) / |M|_F: 1 to rounding.
+    pub condition_number: f64,
     /// Singular values of R(A): all of them after a dense SVD, else those of the terms, none of which
     /// exceeds the true one.
     pub singular_values: Vec<T>,
@@ -100,7 +103,7 @@ impl<T: Scalar> NearestSum<T> {
 /// });
 /// let found = nearest(&a, [(8, 8), (8, 8)], SeparationRank::Tolerance(1e-3), Nearest::default())?;
 /// assert!(found.relative_error() <= 1e-3);
-/// assert!(found.sum.separation_rank() <= 4);
+/// assert!(found.separated.separation_rank() <= 4);
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn nearest<T: Scalar>(
@@ -125,9 +128,10 @@ pub fn nearest<T: Scalar>(
     };
     let optimum = all.as_ref().map(|s| slice_norm(&s[svd.rank()..]));
     let singular_values = all.unwrap_or_else(|| svd.s.clone());
-    let sum = Separated::new(shapes.to_vec(), svd.s, vec![svd.u, svd.v])?;
-    let error = residual(&r, &sum);
-    Ok(NearestSum { sum, error, norm: frobenius(a.as_matrix()), singular_values, optimum })
+    let separated = Separated::new(shapes.to_vec(), svd.s, vec![svd.u, svd.v])?;
+    let (error, norm) = residual(&r, &separated);
+    let condition_number = condition_number(&separated);
+    Ok(NearestSum { separated, error, norm, condition_number, singular_values, optimum })
 }
 
 /// The dense SVD, truncated, and all singular values.
@@ -145,12 +149,30 @@ fn through_dense<T: Scalar>(
     Ok((svd.truncate(rank), Some(all)))
 }
 
-/// |A - M|_F, from the residual.
-fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> f64 {
+/// |A - M|_F, from the residual, and |A|_F.
+fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> (f64, f64) {
     let lambda = sum.lambda();
     let shift = lambda.first().map_or(0, |&top| excess(exponent(top), MODERATE));
     let (first, second) = (&sum.modes()[0], &sum.modes()[1]);
     let weight = |k: usize| scale_by_power_of_two(lambda[k], -shift);
     let left = Mat::from_fn(first.nrows(), lambda.len(), |x, k| first[(x, k)] * weight(k)); // (m_1 n_1, s)
-    scale_by_power_of_two(r.residual(left.as_ref(), second.as_ref(), shift), shift)
+    let (error, norm) = r.residual(left.as_ref(), second.as_ref(), shift);
+    (scale_by_power_of_two(error, shift), norm)
+}
+
+/// gamma from the inner products of the terms, which are orthonormal: no digits are lost, in
+/// O(s^2 (m_1 n_1 + m_2 n_2)).
+fn condition_number<T: Scalar>(sum: &Separated<T>) -> f64 {
+    let Some(top) = sum.lambda().first().map(|top| top.as_f64()) else { return 1.0 };
+    let [first, second] =
+        [0, 1].map(|i| stored_product(sum.modes()[i].as_ref(), sum.modes()[i].as_ref(), true));
+    let lambda: Vec<f64> = sum.lambda().iter().map(|x| x.as_f64() / top).collect();
+    let (mut terms, mut total) = (0.0, 0.0);
+    for (k, x) in lambda.iter().enumerate() {
+        terms += x * x;
+        let row =
+            lambda.iter().enumerate().map(|(l, y)| y * first[(l, k)].as_f64() * second[(l, k)].as_f64());
+        total += x * row.sum::<f64>();
+    }
+    (terms / total).sqrt()
 }

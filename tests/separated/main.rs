@@ -3,9 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod algebra;
 mod als;
+mod laplacian;
+mod nearest;
 mod precision;
 mod reduce;
+mod representation;
+mod shapes;
 
 use lowrank::faer::Mat;
 use lowrank::random::gaussian;
