@@ -4,8 +4,11 @@
 mod support;
 
 mod algebra;
+mod als;
 mod laplacian;
 mod nearest;
+mod precision;
+mod reduce;
 mod representation;
 mod shapes;
 
