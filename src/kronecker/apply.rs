@@ -85,6 +85,10 @@ impl<T: Scalar> Operator<T> for Kronecker<T> {
         self.apply_transpose_into(out.as_mut(), b)?;
         Ok(out)
     }
+    fn to_dense(&self) -> Result<Mat<T>> {
+        let (m, n) = self.shape();
+        self.block(0..m, 0..n)
+    }
 }
 
 /// How a product is computed: a step for each mode that is not multiplied by the identity.
@@ -265,4 +269,3 @@ impl<T: Scalar> Step<'_, T> {
 fn in_one_piece<T: Scalar>(b: MatRef<'_, T>) -> Option<&[T]> {
     array_view(b).reversed_axes().to_slice()
 }
-

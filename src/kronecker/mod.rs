@@ -6,10 +6,11 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | a product of any number of factors, never formed | [`Kronecker`] |
+//! | a product of any number of factors, never formed; applied to blocks of vectors | [`Kronecker`] |
 
 mod apply;
 mod product;
+mod tile;
 
 pub use product::Kronecker;
 pub(crate) use product::size;

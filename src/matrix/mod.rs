@@ -13,8 +13,8 @@ mod signs;
 
 pub use as_matrix::AsMatrix;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
-pub(crate) use finite::{check_rows, largest_in_parallel};
 pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
+pub(crate) use finite::{check_rows, largest_in_parallel};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use norms::{frobenius, max_norm, slice_norm, spectral, two_to_infinity};
