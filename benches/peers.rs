@@ -12,6 +12,7 @@ use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, fa
 use lowrank::matrix::array_of;
 use lowrank::ndarray::{Array2, Ix2};
 use lowrank::random::with_spectrum;
+use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
 use lowrank::{Result, Scalar, io};
 use std::collections::HashMap;
@@ -72,6 +73,7 @@ fn small() -> std::result::Result<(), Failure> {
             "randomized f32 200 16 1",
             "truncated f64 200 16 0",
             "svd f64 200 0 0",
+            "nearest f64 200 8 2",
             "two_sided f64 200 0 0",
             "product f64 200 0 0",
             "product f32 200 0 0",
@@ -140,6 +142,16 @@ fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::
     Ok(())
 }
 
+/// The nearest sum of `rank` Kronecker products of the shapes (p, q), (q, p), p the smallest divisor of n
+/// from sqrt(n) on, as the decomposition of the rearranged matrix.
+fn nearest_sum<T: Scalar>(a: &Array2<T>, n: usize, rank: usize) -> Result<Svd<T>> {
+    let p = (n.isqrt()..=n).find(|p| p * p >= n && n.is_multiple_of(p)).unwrap_or(n);
+    let (shapes, rank) = ([(p, n / p), (n / p, p)], SeparationRank::Fixed(rank));
+    let found = nearest(a, shapes, rank, Nearest::default())?.separated;
+    let [u, v] = [0, 1].map(|i| found.modes()[i].clone());
+    Ok(Svd { u, s: found.lambda().to_vec(), v })
+}
+
 /// Runs one workload of size n, rank, power steps and seed; writes the result where it is to be kept.
 fn one<T: Scalar>(
     name: &str,
@@ -164,6 +176,7 @@ fn one<T: Scalar>(
         }
         "truncated" => Some(lanczos(a, rank, &Lanczos { tolerance: 1e-12, ..Default::default() })?.svd),
         "svd" => Some(dense(a)?),
+        "nearest" => Some(nearest_sum(a, n, rank)?),
         "two_sided" => {
             chain_into(out.as_mut(), &[Operand::LowRank(&pair[0]), Operand::LowRank(&pair[1])])?;
             None

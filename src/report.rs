@@ -30,6 +30,9 @@ pub enum Status {
     Stagnated,
     /// The caller's callback asked to stop.
     Interrupted,
+    /// The terms of a sum grow against each other without end while the error falls ever more
+    /// slowly: the problem has no solution. Bound the condition number.
+    Degenerate,
 }
 
 impl Status {
@@ -41,6 +44,7 @@ impl Status {
             Status::TimeLimit => "time-limit",
             Status::Stagnated => "stagnated",
             Status::Interrupted => "interrupted",
+            Status::Degenerate => "degenerate",
         }
     }
 }

@@ -10,6 +10,7 @@ mod norms;
 mod product;
 mod scaling;
 mod signs;
+mod square;
 
 pub use as_matrix::AsMatrix;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};

@@ -3,7 +3,7 @@
 use super::*;
 use lowrank::faer::MatMut;
 use lowrank::matrix::exponent;
-use lowrank::svd::{Randomized, randomized, singular_values};
+use lowrank::svd::{Randomized, randomized};
 
 /// Beside [`SHAPES`], larger.
 const LARGER: [&[(usize, usize)]; 9] = [
