@@ -11,9 +11,15 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
+//! | sums of products of many factors, the condition number held | [`als()`] |
+//! | fewer terms | [`reduce()`] |
+//! | a function of many variables, from samples | [`from_function`] |
 
 mod als;
 mod descent;
+mod fibres;
+mod function;
+mod function_sweep;
 mod gram;
 mod nearest;
 mod rank;
@@ -21,11 +27,12 @@ mod reduce;
 mod representation;
 mod shapes;
 
-pub use nearest::{Nearest, NearestSum, nearest};
 mod sweep;
 mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use function::{FittedFunction, FromFunction, from_function};
+pub use nearest::{Nearest, NearestSum, nearest};
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;
