@@ -28,6 +28,8 @@ pub trait Kernel: Sized {
     fn svd_of_tall(a: MatRef<'_, Self>, full: bool) -> Option<(Mat<Self>, Vec<Self>, Mat<Self>)>;
     /// Thin QR: Q (m, min(m, n)) and R (min(m, n), n) with a nonnegative diagonal.
     fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>);
+    /// The R (min(m, n), n) of a QR alone, its diagonal of any sign.
+    fn triangle(a: Mat<Self>) -> Mat<Self>;
     /// `out = lhs rhs`, or `out += lhs rhs`, on one thread.
     fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>);
 }
@@ -43,6 +45,9 @@ macro_rules! implement {
             }
             fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>) {
                 thin_qr(a)
+            }
+            fn triangle(a: Mat<Self>) -> Mat<Self> {
+                Reflectors::in_place(a).r()
             }
             fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
                 let add = if add { Accum::Add } else { Accum::Replace };
@@ -148,9 +153,12 @@ const LEAF: usize = 4;
 
 impl<T: RealField + Copy> Reflectors<T> {
     fn of(a: MatRef<'_, T>) -> Self {
+        Self::in_place(a.to_owned())
+    }
+
+    fn in_place(mut a: Mat<T>) -> Self {
         let (m, n) = a.shape();
         let size = m.min(n);
-        let mut a = a.to_owned();
         let mut factors = Mat::zeros(BLOCK.min(size).max(1), size);
         let mut j = 0;
         while j < size {

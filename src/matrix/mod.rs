@@ -12,9 +12,12 @@ mod scaling;
 mod signs;
 
 pub use as_matrix::AsMatrix;
+pub(crate) use convert::view_of_array_mut;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
 pub(crate) use finite::check_rows;
-pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
+pub use finite::{
+    check_finite, check_finite_array, check_finite_slice, largest_finite, largest_finite_array,
+};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use norms::{frobenius, max_norm, slice_norm, spectral, two_to_infinity};
