@@ -28,6 +28,8 @@ pub trait Kernel: Sized {
     fn svd_of_tall(a: MatRef<'_, Self>, full: bool) -> Option<(Mat<Self>, Vec<Self>, Mat<Self>)>;
     /// Thin QR: Q (m, min(m, n)) and R (min(m, n), n) with a nonnegative diagonal.
     fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>);
+    /// The R of [`Kernel::thin_qr`], up to the signs of its rows.
+    fn triangle(a: MatRef<'_, Self>) -> Mat<Self>;
     /// `out = lhs rhs`, or `out += lhs rhs`, on one thread.
     fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>);
 }
@@ -43,6 +45,9 @@ macro_rules! implement {
             }
             fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>) {
                 thin_qr(a)
+            }
+            fn triangle(a: MatRef<'_, Self>) -> Mat<Self> {
+                Reflectors::of(a).r()
             }
             fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
                 let add = if add { Accum::Add } else { Accum::Replace };

@@ -12,14 +12,21 @@
 //! | the same, faster, for given ranks | [`tt_svd_randomized`] |
 //! | lower the ranks of a train | [`TensorTrain::round`] |
 
+mod algebra;
+mod contract;
 mod dense;
+mod implicit;
+mod inner;
 mod orthogonal;
+mod randomized;
 mod rounding;
 mod scale;
+mod steps;
 mod truncation;
 mod tt_svd;
 mod tt_svd_randomized;
 
+pub use randomized::RandomizedRounding;
 pub use truncation::{Limit, Truncated, Truncation};
 pub use tt_svd::tt_svd;
 pub use tt_svd_randomized::{RandomizedTt, tt_svd_randomized};
