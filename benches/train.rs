@@ -23,9 +23,8 @@ fn rounding(c: &mut Criterion) {
     let x = a.plus(&a).expect("a sum"); // rank 64 that is 32
     let y = x.round(Truncation::tolerance(1e-8)).expect("a train");
     println!("rounding 64 to {:?}: error {:e}", y.train.ranks()[9], y.relative_error);
-    group.bench_function("rounding 64 to 32", |c| {
-        c.iter(|| black_box(&x).round(Truncation::tolerance(1e-8)))
-    });
+    group
+        .bench_function("rounding 64 to 32", |c| c.iter(|| black_box(&x).round(Truncation::tolerance(1e-8))));
     group.bench_function("inner 32 with 32", |c| c.iter(|| black_box(&a).inner(&b)));
     group.bench_function("inner 64 with 32", |c| c.iter(|| black_box(&x).inner(&b)));
     group.bench_function("inner 64 with 64", |c| c.iter(|| black_box(&x).inner(&x)));

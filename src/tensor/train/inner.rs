@@ -16,8 +16,8 @@
 //! Matrices on the way are scaled by powers of two, so that nothing over- or underflows but the
 //! result.
 
-use super::{TensorTrain, scale};
 use super::steps::{entries, matrix, times};
+use super::{TensorTrain, scale};
 use crate::{Result, Scalar};
 use faer::Mat;
 use ndarray::Array3;
