@@ -152,12 +152,12 @@ fn through_dense<T: Scalar>(
 /// |A - M|_F, from the residual, and |A|_F.
 fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> (f64, f64) {
     let lambda = sum.lambda();
-    let shift = lambda.first().map_or(0, |&top| excess(exponent(top), MODERATE));
+    let shift = excess(exponent(r.largest()), MODERATE);
     let (first, second) = (&sum.modes()[0], &sum.modes()[1]);
     let weight = |k: usize| scale_by_power_of_two(lambda[k], -shift);
     let left = Mat::from_fn(first.nrows(), lambda.len(), |x, k| first[(x, k)] * weight(k)); // (m_1 n_1, s)
     let (error, norm) = r.residual(left.as_ref(), second.as_ref(), shift);
-    (scale_by_power_of_two(error, shift), norm)
+    (scale_by_power_of_two(error, shift), scale_by_power_of_two(norm, shift))
 }
 
 /// gamma from the inner products of the terms, which are orthonormal: no digits are lost, in
