@@ -8,6 +8,7 @@
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
+//! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -32,6 +33,7 @@ pub mod progress;
 pub mod rmm;
 pub mod rsvd;
 pub mod run;
+pub mod separated_laplacian;
 pub mod series;
 pub mod spectra;
 pub mod study;

@@ -19,10 +19,12 @@ mod exponential_sum;
 mod gram;
 mod laplacian;
 mod nearest;
+mod prune;
 mod rank;
 mod reduce;
 mod representation;
 mod shapes;
+mod solve;
 mod sweep;
 mod target;
 
@@ -33,4 +35,5 @@ pub use nearest::{Nearest, NearestSum, nearest};
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;
+pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};

@@ -6,6 +6,7 @@ mod support;
 mod algebra;
 mod laplacian;
 mod representation;
+mod solve;
 
 use lowrank::faer::Mat;
 use lowrank::random::gaussian;

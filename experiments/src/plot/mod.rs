@@ -2,7 +2,7 @@
 //!
 //! [`scale`] places numbers and labels ticks, [`canvas`] draws on a file's surface, [`panel`] is
 //! one pair of axes, [`sheet`] lays out and writes a whole figure; [`figures`] makes the figures of
-//! the entrywise searches out of their tables, [`rsvd`], [`rmm`], [`lowrank_gemm`] and [`spectra`] those
+//! the entrywise searches out of their tables, [`rsvd`], [`rmm`], [`lowrank_gemm`], [`separated_laplacian`] and [`spectra`] those
 //! of the experiments with these names.
 
 pub mod canvas;
@@ -13,6 +13,7 @@ pub mod panel;
 pub mod rmm;
 pub mod rsvd;
 pub mod scale;
+pub mod separated_laplacian;
 pub mod sheet;
 pub mod spectra;
 pub mod style;
