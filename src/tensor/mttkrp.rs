@@ -117,10 +117,10 @@ struct Split {
 }
 
 impl Split {
-    /// The one with the smallest s + P; of equal ones that with the smallest s.
+    /// The one with the smallest s + P; of equal ones that with the smallest s, and at the right end.
     fn of(shape: &[usize], mode: usize) -> Self {
         let d = shape.len();
-        let ends = (0..=mode).map(|m| (0..m, m..d)).chain((mode + 1..=d).map(|m| (m..d, 0..m)));
+        let ends = (mode + 1..=d).map(|m| (m..d, 0..m)).chain((0..=mode).map(|m| (0..m, m..d)));
         let size = |modes: &Range<usize>| shape[modes.clone()].iter().map(|n| *n as f64).product::<f64>();
         let key = |(s, p): &(Range<usize>, Range<usize>)| (size(s) + size(p), size(s));
         let best = ends.min_by(|x, y| key(x).0.total_cmp(&key(y).0).then(key(x).1.total_cmp(&key(y).1)));
@@ -266,14 +266,25 @@ impl<T: Scalar> Work<'_, T> {
 
     /// Both steps for some rows of the matrix; `out` holds rows of the result from `first` on.
     fn block_by_block(&self, rows: Range<usize>, first: usize, out: &mut [T]) {
-        let height = (BLOCK / self.columns).max(32).min(rows.len());
-        let mut y = vec![T::of(0.0); height * self.columns];
+        let columns = self.columns;
+        let height = (BLOCK / columns).max(32).min(rows.len());
+        let mut y = vec![T::of(0.0); height * columns];
+        // Where A lies by columns the product is faster by columns too.
+        let mut by_columns = vec![T::of(0.0); if self.matrix.row_stride() == 1 { y.len() } else { 0 }];
         let mut start = rows.start;
         while start < rows.end {
             let height = height.min(rows.end - start);
-            let y = &mut y[..height * self.columns]; // (height, R)
-            let block = MatMut::from_row_major_slice_mut(y, height, self.columns);
-            T::product(block, false, self.matrix.subrows(start, height), self.table);
+            let a = self.matrix.subrows(start, height);
+            let y = &mut y[..height * columns]; // (height, R)
+            let mut block = MatMut::from_row_major_slice_mut(y, height, columns);
+            if by_columns.is_empty() {
+                T::product(block, false, a, self.table);
+            } else {
+                let buffer = &mut by_columns[..height * columns];
+                let mut buffer = MatMut::from_column_major_slice_mut(buffer, height, columns);
+                T::product(buffer.as_mut(), false, a, self.table);
+                block.copy_from(buffer);
+            }
             self.add(start, y, first, out);
             start += height;
         }
@@ -283,9 +294,8 @@ impl<T: Scalar> Work<'_, T> {
     fn add(&self, start: usize, y: &[T], first: usize, out: &mut [T]) {
         let columns = self.columns;
         let q = self.after.len() / columns;
-        for (row, y) in y.chunks_exact(columns).enumerate() {
-            let place = start + row;
-            let (outer, i, inner) = (place / (self.n * q), place / q % self.n, place % q);
+        let (mut outer, mut i, mut inner) = (start / (self.n * q), start / q % self.n, start % q);
+        for y in y.chunks_exact(columns) {
             let out = &mut out[(i - first) * columns..][..columns];
             let w = &self.before[outer * columns..][..columns];
             let v = &self.after[inner * columns..][..columns];
@@ -297,6 +307,13 @@ impl<T: Scalar> Work<'_, T> {
                     let weighted = y.iter().zip(w).zip(v);
                     out.iter_mut().zip(weighted).for_each(|(x, ((y, w), v))| *x += *y * *w * *v);
                 }
+            }
+            inner += 1;
+            if inner == q {
+                (inner, i) = (0, i + 1);
+            }
+            if i == self.n {
+                (i, outer) = (0, outer + 1);
             }
         }
     }
