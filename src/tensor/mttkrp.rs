@@ -21,7 +21,8 @@
 //! **Deviations.** None.
 
 use super::dense::{check_mode, check_order, most, overflow, size, zeros};
-use crate::matrix::{exponent, largest_finite, largest_finite_array, scale_by_power_of_two};
+use super::kernel::reduce;
+use crate::matrix::{array_view, exponent, largest_finite, largest_finite_array, scale_by_power_of_two};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 use ndarray::{ArrayViewD, Axis, CowArray, IxDyn};
@@ -156,16 +157,22 @@ pub(super) fn contracted<T: Scalar>(
         true => MatRef::from_row_major_slice(entries, s, p).transpose(),
         false => MatRef::from_row_major_slice(entries, p, s),
     };
+    let table = MatRef::from_row_major_slice(&table, s, columns);
+    if left.len() == 1 {
+        // A product of matrices and no more: (n, s) times (s, R).
+        let sums = reduce(array_view(matrix.transpose()).into_dyn(), array_view(table).into_dyn());
+        return Ok(rows(sums.as_ref(), 0));
+    }
     let work = Work {
         matrix,
-        table: MatRef::from_row_major_slice(&table, s, columns),
+        table,
         before: tables(left.start..mode)?,
         after: tables(mode + 1..left.end)?,
         weighted: (left.start < mode, mode + 1 < left.end),
         n,
         columns,
     };
-    work.run(&mut out)?;
+    work.run(&mut out);
     Ok(out)
 }
 
@@ -229,12 +236,12 @@ const PIECE: f64 = 16e6;
 const BLOCK: usize = 1 << 14;
 
 impl<T: Scalar> Work<'_, T> {
-    fn run(&self, out: &mut [T]) -> Result<()> {
+    fn run(&self, out: &mut [T]) {
         let (p, s) = self.matrix.shape();
         let (l, q) = (self.before.len() / self.columns, self.after.len() / self.columns);
         let flops = 2.0 * p as f64 * s as f64 * self.columns as f64;
         let pieces = (flops / PIECE).ceil().clamp(1.0, 64.0) as usize;
-        if l == 1 || self.n * q >= 256 * pieces {
+        if self.n >= 2 * pieces && (l == 1 || self.n * q >= 256 * pieces) {
             // Each piece has its own rows of the result.
             let height = self.n.div_ceil(pieces);
             out.par_chunks_mut(height * self.columns).enumerate().for_each(|(piece, out)| {
@@ -244,24 +251,22 @@ impl<T: Scalar> Work<'_, T> {
                     self.block_by_block(start + rows.start * q..start + rows.end * q, rows.start, out);
                 }
             });
-            return Ok(());
+            return;
         }
-        // Each piece sums over its own part of the modes before.
+        // Each piece sums over its own rows of the matrix.
         let room = (p * s / (8 * out.len())).max(1);
-        let depth = l.div_ceil(pieces.min(room));
-        let sums: Vec<Vec<T>> = (0..l.div_ceil(depth))
+        let height = p.div_ceil(pieces.min(room));
+        let sums: Vec<Vec<T>> = (0..p.div_ceil(height))
             .into_par_iter()
             .map(|piece| {
                 let mut sum = vec![T::of(0.0); out.len()];
-                let outer = piece * depth..(piece * depth + depth).min(l);
-                self.block_by_block(outer.start * self.n * q..outer.end * self.n * q, 0, &mut sum);
+                self.block_by_block(piece * height..(piece * height + height).min(p), 0, &mut sum);
                 sum
             })
             .collect();
         for sum in sums {
             out.iter_mut().zip(sum).for_each(|(x, y)| *x += y);
         }
-        Ok(())
     }
 
     /// Both steps for some rows of the matrix; `out` holds rows of the result from `first` on.

@@ -109,11 +109,11 @@ fn squares_of<T: Scalar>(a: &ArrayViewD<'_, T>, x: &ArrayViewD<'_, T>, e: i32) -
 
 /// The sums of the squares of a - x and of a, in eight lanes.
 fn squares<T: Scalar>(a: &[T], x: &[T]) -> (f64, f64) {
-    let mut sums = [(0.0, 0.0); 8];
+    let (mut residual, mut own) = ([0.0; 8], [0.0; 8]);
     let mut add = |lane: usize, a: T, x: T| {
         let (a, x) = (a.as_f64(), x.as_f64());
-        sums[lane].0 += (a - x) * (a - x);
-        sums[lane].1 += a * a;
+        residual[lane] += (a - x) * (a - x);
+        own[lane] += a * a;
     };
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (x_chunks, x_rest) = x.as_chunks::<8>();
@@ -123,5 +123,5 @@ fn squares<T: Scalar>(a: &[T], x: &[T]) -> (f64, f64) {
     for (lane, (a, x)) in a_rest.iter().zip(x_rest).enumerate() {
         add(lane, *a, *x);
     }
-    sums.iter().fold((0.0, 0.0), |total, sum| (total.0 + sum.0, total.1 + sum.1))
+    (residual.iter().sum(), own.iter().sum())
 }

@@ -4,9 +4,9 @@ use super::basis::Kept;
 use super::residual::distance;
 use super::triangle::triangle;
 use crate::matrix::{array_view, canonical_signs, max_norm, scale_by_power_of_two, scaled};
-use crate::random::gaussian;
+use crate::random::{fill_gaussian, stream};
 use crate::svd::{self, Adaptive};
-use crate::tensor::dense::zeros;
+use crate::tensor::dense::{scale_up, zeros};
 use crate::tensor::kernel::{expand, last, reduce};
 use crate::{Operator, Result, Scalar, Status};
 use faer::{Mat, MatRef};
@@ -38,16 +38,17 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
             return Ok(None);
         }
         let width = rank + oversampling;
-        let omega = gaussian::<T>(self.shape().1, width, seed, "randomized tucker sketch");
-        let mut q = svd::orthonormal_basis(self.apply(omega.as_ref())?)?; // (n, width)
+        let omega = self.gaussian(width, seed)?; // (.., width)
+        let mut q = svd::orthonormal_basis(reduce(self.a.clone(), omega.view()))?; // (n, width)
         drop(omega);
         for _ in 0..power_iterations {
             let mut w = self.transposed(q.as_ref())?; // (.., width)
             orthonormalize(&mut w);
+            scale_up(&mut w, -self.e, "sketch")?;
             q = svd::orthonormal_basis(reduce(self.a.clone(), w.view()))?;
         }
-        let b = self.transposed(q.as_ref())?; // (.., width), A'Q
-        let small = svd::dense(triangle(b.view(), 0))?; // A'Q = P U S V'
+        let r = triangle(self.transposed(q.as_ref())?.view(), 0); // A'Q = P R
+        let small = svd::dense(r)?;
         let mut left = Mat::zeros(q.nrows(), rank);
         T::product(left.as_mut(), false, q.as_ref(), small.v.subcols(0, rank));
         self.kept(left).map(Some)
@@ -105,6 +106,21 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
         canonical_signs(&mut left, &mut Mat::zeros(0, columns));
         let tail = self.distance(&left)?;
         Ok(Kept { left, tail })
+    }
+
+    /// Gaussian columns as a tensor (.., width), of size 2^-e; rows come from streams by blocks.
+    fn gaussian(&self, width: usize, seed: u64) -> Result<ArrayD<T>> {
+        let mut shape = self.a.shape().to_vec();
+        shape[self.a.ndim() - 1] = width;
+        let mut omega = zeros(&shape, "a sketch")?;
+        let rows = omega.as_slice_mut().unwrap_or(&mut []);
+        rows.par_chunks_mut(256 * width).enumerate().for_each(|(block, rows)| {
+            fill_gaussian(&mut stream(seed, "randomized tucker sketch", block as u64), rows);
+            if self.e != 0 {
+                rows.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, -self.e));
+            }
+        });
+        Ok(omega)
     }
 
     /// |A - U U'A|_F for orthonormal columns U (n, r).

@@ -41,7 +41,7 @@ pub(super) fn left_singular<T: Scalar>(
 /// last of 2^-e A.
 pub(super) fn triangle<T: Scalar>(a: ArrayViewD<'_, T>, e: i32) -> Mat<T> {
     let n = a.len_of(Axis(a.ndim() - 1));
-    let rows = (16 * n).max((1 << 18) / n);
+    let rows = (16 * n).max((1 << 16) / n);
     let Some((axis, half)) = halves(&a, (a.len() / n) as f64, rows as f64) else {
         return T::triangle(gathered(a, e));
     };
