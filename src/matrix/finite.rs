@@ -69,6 +69,19 @@ pub(crate) fn check_rows<T: Scalar>(argument: &'static str, a: MatRef<'_, T>, fi
     found.into_iter().collect()
 }
 
+/// [`largest_finite`] in parallel.
+pub(crate) fn largest_in_parallel<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) -> Result<T> {
+    let (m, n) = a.shape();
+    let height = (PIECE / 8 / n.max(1)).clamp(1, m.max(1));
+    let of =
+        |piece: usize| largest_finite(argument, a.subrows(piece * height, height.min(m - piece * height)));
+    let larger = |x, y| if x > y { x } else { y };
+    let found: Result<T> =
+        (0..m.div_ceil(height)).into_par_iter().map(of).try_reduce(T::default, |x, y| Ok(larger(x, y)));
+    // The first position is that of the whole.
+    found.or_else(|_| largest_finite(argument, a))
+}
+
 /// Checks that every number of a slice is finite.
 ///
 /// # Errors

@@ -12,6 +12,7 @@
 //! faer's driver drops columns below a threshold of 16 m eps, which loses the trailing part of R
 //! for a rank-one matrix plus noise of 1e-12, and with it small singular values.
 
+use super::square;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::householder;
@@ -28,6 +29,13 @@ pub trait Kernel: Sized {
     fn svd_of_tall(a: MatRef<'_, Self>, full: bool) -> Option<(Mat<Self>, Vec<Self>, Mat<Self>)>;
     /// Thin QR: Q (m, min(m, n)) and R (min(m, n), n) with a nonnegative diagonal.
     fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>);
+    /// Eigenvalues, nondecreasing, and eigenvectors of a symmetric matrix, by QR iterations alone
+    /// where `iterate`; `None` when the iteration fails.
+    fn symmetric_eigen(a: MatRef<'_, Self>, iterate: bool) -> Option<(Vec<Self>, Mat<Self>)>;
+    /// L and U of a square matrix in one, the row of A at each place, and how many were exchanged.
+    fn lu(a: MatRef<'_, Self>) -> (Mat<Self>, Vec<usize>, usize);
+    /// `x <- U^-1 L^-1 x`.
+    fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>);
     /// The R (min(m, n), n) of a QR alone, its diagonal of any sign.
     fn triangle(a: Mat<Self>) -> Mat<Self>;
     /// `out = lhs rhs`, or `out += lhs rhs`, on one thread.
@@ -45,6 +53,15 @@ macro_rules! implement {
             }
             fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>) {
                 thin_qr(a)
+            }
+            fn symmetric_eigen(a: MatRef<'_, Self>, iterate: bool) -> Option<(Vec<Self>, Mat<Self>)> {
+                square::symmetric_eigen(a, iterate)
+            }
+            fn lu(a: MatRef<'_, Self>) -> (Mat<Self>, Vec<usize>, usize) {
+                square::lu(a)
+            }
+            fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>) {
+                square::lu_solve(packed, x);
             }
             fn triangle(a: Mat<Self>) -> Mat<Self> {
                 Reflectors::in_place(a).r()
