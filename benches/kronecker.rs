@@ -32,17 +32,21 @@ fn products<T: Scalar>(c: &mut Criterion) {
             bench.iter(|| a.apply_into(out.as_mut(), black_box(&b)))
         });
         if (n, columns) == (64, 16) {
-            group.bench_function(BenchmarkId::new("apply_transpose", format!("{n}^{d} x {columns}")), |bench| {
-                bench.iter(|| a.apply_transpose_into(out.as_mut(), black_box(&b)))
-            });
-            group.bench_function(BenchmarkId::new("apply_allocating", format!("{n}^{d} x {columns}")), |bench| {
-                bench.iter(|| a.apply(black_box(b.as_ref())))
-            });
+            group.bench_function(
+                BenchmarkId::new("apply_transpose", format!("{n}^{d} x {columns}")),
+                |bench| bench.iter(|| a.apply_transpose_into(out.as_mut(), black_box(&b))),
+            );
+            group.bench_function(
+                BenchmarkId::new("apply_allocating", format!("{n}^{d} x {columns}")),
+                |bench| bench.iter(|| a.apply(black_box(b.as_ref()))),
+            );
         }
     }
     let a = Kronecker::new((0..3).map(|k| gaussian::<T>(12, 12, k, "bench")).collect()).expect("small sizes");
     group.throughput(Throughput::Elements(12u64.pow(6))); // entries
-    group.bench_function(BenchmarkId::new("to_dense", "12^3"), |bench| bench.iter(|| black_box(&a).to_dense()));
+    group.bench_function(BenchmarkId::new("to_dense", "12^3"), |bench| {
+        bench.iter(|| black_box(&a).to_dense())
+    });
     group.finish();
 }
 

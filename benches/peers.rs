@@ -165,7 +165,9 @@ fn kronecker<T: Scalar>(
     let a = Kronecker::new((0..d).map(|k| Mat::from_fn(n, n, |i, j| factors[k % 2][[i, j]])).collect())?;
     let rows = a.shape().1;
     // Whole numbers over 512, the same on both sides.
-    let b = Mat::from_fn(rows, columns, |i, j| T::of(((i * 2_654_435_761 + j * 40_503) % 1024) as f64 / 512.0 - 1.0));
+    let b = Mat::from_fn(rows, columns, |i, j| {
+        T::of(((i * 2_654_435_761 + j * 40_503) % 1024) as f64 / 512.0 - 1.0)
+    });
     let mut out = Mat::full(rows, columns, T::of(1.0));
     let clock = Instant::now();
     a.apply_into(out.as_mut(), &b)?;

@@ -315,7 +315,11 @@ fn measure<T: Scalar>(config: &Config, trial: &Trial) -> Result<Row> {
     let b = gaussian::<T>(rows, trial.columns, stream(999), "block");
     let mut out = Mat::full(rows, trial.columns, T::of(1.0)); // memory that is there
     let mut apply = || Ok(a.apply_into(out.as_mut(), &b)?);
-    let done = Row { threads: rayon::current_num_threads(), status: "done".to_string(), ..KroneckerSpeed.failed(trial) };
+    let done = Row {
+        threads: rayon::current_num_threads(),
+        status: "done".to_string(),
+        ..KroneckerSpeed.failed(trial)
+    };
     if !trial.dense_fits(config) {
         apply()?; // the first run is not timed
         let [seconds] = median_seconds(config.timings, [&mut apply])?;

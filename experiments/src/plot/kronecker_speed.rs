@@ -5,7 +5,6 @@ use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{BOUND, INK, Marker, Style, numbered};
 use crate::kronecker_speed::{KroneckerSpeed, Precision, Row};
-use crate::measure::median;
 use crate::series::points;
 use crate::study::Study;
 use anyhow::Result;
@@ -20,14 +19,16 @@ pub fn sheets(study: KroneckerSpeed, rows: &[Row]) -> Result<Vec<(String, Sheet)
     let style = |d: u32| numbered(numbers.iter().position(|x| *x == d).unwrap_or(0));
     // The number of columns with most rows is that of the panels over sizes.
     let columns = values(&kept, |r| r.columns);
-    let usual = columns.iter().copied().max_by_key(|c| kept.iter().filter(|r| r.columns == *c).count()).unwrap_or(1);
-    let curves = |scalar: Precision, chosen: &dyn Fn(&Row) -> bool, x: fn(&Row) -> f64, y: fn(&Row) -> f64| {
-        let curve = |&d: &u32| {
-            let own = kept.iter().filter(|r| r.scalar == scalar && r.factors == d && chosen(r));
-            Curve::medians(&points(own.map(|r| (x(r), y(r))).filter(|p| p.1.is_finite())), style(d))
+    let usual =
+        columns.iter().copied().max_by_key(|c| kept.iter().filter(|r| r.columns == *c).count()).unwrap_or(1);
+    let curves =
+        |scalar: Precision, chosen: &dyn Fn(&Row) -> bool, x: fn(&Row) -> f64, y: fn(&Row) -> f64| {
+            let curve = |&d: &u32| {
+                let own = kept.iter().filter(|r| r.scalar == scalar && r.factors == d && chosen(r));
+                Curve::medians(&points(own.map(|r| (x(r), y(r))).filter(|p| p.1.is_finite())), style(d))
+            };
+            numbers.iter().map(curve).collect::<Vec<_>>()
         };
-        numbers.iter().map(curve).collect::<Vec<_>>()
-    };
     let dense = |scalar: Precision, x: fn(&Row) -> f64, y: fn(&Row) -> Option<f64>| {
         let own = kept.iter().filter(|r| r.scalar == scalar && r.columns == usual);
         let places = points(own.filter_map(|r| Some((x(r), y(r)?))));
@@ -69,7 +70,9 @@ pub fn sheets(study: KroneckerSpeed, rows: &[Row]) -> Result<Vec<(String, Sheet)
     // Over the columns: for each d the size with most of them.
     let swept = |d: u32| {
         let own = || kept.iter().filter(|r| r.factors == d);
-        let count = |n: &usize| values(&own().copied().filter(|r| r.n == *n).collect::<Vec<_>>(), |r| r.columns).len();
+        let count = |n: &usize| {
+            values(&own().copied().filter(|r| r.n == *n).collect::<Vec<_>>(), |r| r.columns).len()
+        };
         values(&own().copied().collect::<Vec<_>>(), |r| r.n).into_iter().max_by_key(count).unwrap_or(0)
     };
     let sizes: Vec<usize> = numbers.iter().map(|d| swept(*d)).collect();
