@@ -18,7 +18,7 @@
 //! **Deviations.** The literature copies R(A).
 
 use super::Rearranged;
-use crate::matrix::{scale_view, scaled, slice_norm};
+use crate::matrix::{scale_view, scaled};
 use crate::operator::check_block;
 use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
@@ -69,6 +69,11 @@ impl<'a, T: Scalar> RearrangedMatrix<'a, T> {
             }
             false => Self { lanes: a, transposed: false, first, second, largest },
         })
+    }
+
+    /// The largest magnitude of an entry.
+    pub(crate) fn largest(&self) -> T {
+        self.largest
     }
 
     /// Column k of `lanes`, in place where it is contiguous.
@@ -137,27 +142,40 @@ impl<'a, T: Scalar> RearrangedMatrix<'a, T> {
         });
     }
 
-    /// |2^-shift R(A) - L R'|_F and |A|_F, in one pass.
+    /// |2^-shift R(A) - L R'|_F and |2^-shift A|_F, in one pass; 2^-shift A is of moderate size.
     pub(crate) fn residual(&self, left: MatRef<'_, T>, right: MatRef<'_, T>, shift: i32) -> (f64, f64) {
         let ((m1, n1), (m2, n2)) = (self.first, self.second);
         let left = self.inward(left, self.first); // (s, m1 n1)
         let right = self.inward(right, self.second).transpose().to_owned(); // (m2 n2, s)
         let block = |j1: usize| {
             let mut gap = vec![T::of(0.0); m1 * m2];
-            let one = |j2: usize| {
-                let lane = self.lane(j1 * n2 + j2);
-                gap.iter_mut().zip(&*lane).for_each(|(gap, x)| *gap = -*x);
+            let (mut gaps, mut norms) = (0.0, 0.0);
+            for j2 in 0..n2 {
+                gap.iter_mut().zip(&*self.lane(j1 * n2 + j2)).for_each(|(gap, x)| *gap = -*x);
                 let mut out = MatMut::from_column_major_slice_mut(&mut gap, m2, m1);
                 scale_view(out.as_mut(), -shift);
+                norms += sum_of_squares(&gap);
+                let out = MatMut::from_column_major_slice_mut(&mut gap, m2, m1);
                 T::product(out, true, right.subrows(j2 * m2, m2), left.subcols(j1 * m1, m1));
-                (slice_norm(&gap), slice_norm(&lane))
-            };
-            (0..n2).map(one).unzip()
+                gaps += sum_of_squares(&gap);
+            }
+            (gaps, norms)
         };
-        let norms: Vec<(Vec<f64>, Vec<f64>)> = (0..n1).into_par_iter().map(block).collect();
-        let (gaps, lanes): (Vec<_>, Vec<_>) = norms.into_iter().unzip();
-        (slice_norm(&gaps.concat()), slice_norm(&lanes.concat()))
+        let sums: Vec<(f64, f64)> = (0..n1).into_par_iter().map(block).collect();
+        let (gaps, norms) = sums.iter().fold((0.0, 0.0), |sum, x| (sum.0 + x.0, sum.1 + x.1));
+        (gaps.sqrt(), norms.sqrt())
     }
+}
+
+/// In sixteen lanes; the squares neither overflow nor vanish.
+fn sum_of_squares<T: Scalar>(x: &[T]) -> f64 {
+    let mut sums = [0.0; 16];
+    let chunks = x.chunks_exact(16);
+    let last = chunks.remainder();
+    for chunk in chunks.chain([last]) {
+        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x.as_f64() * x.as_f64());
+    }
+    sums.iter().sum()
 }
 
 impl<T: Scalar> Operator<T> for RearrangedMatrix<'_, T> {

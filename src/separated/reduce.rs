@@ -56,7 +56,7 @@ pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted
     let e = m.lambda().first().map_or(0, |&x| exponent(x));
     let mut target = Sum::new(Terms::of(m, usize::MAX, -e));
     // More terms than those of M can only help where M itself is not allowed.
-    let allowed = target.terms().condition_number() <= parameters.condition_bound;
+    let allowed = target.condition_number() <= parameters.condition_bound;
     if allowed {
         limit = limit.min(m.separation_rank());
     }

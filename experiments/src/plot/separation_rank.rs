@@ -2,11 +2,16 @@
 
 use super::common::{answered, caption, ticks, values};
 use super::panel::{Curve, Panel};
+use super::scale::number;
 use super::sheet::{KeyEntry, Sheet};
-use super::style::numbered;
+use super::style::{Style, numbered};
 use crate::separation_rank::{BLOCKS, DISK, Family, Form, MOTION, NOISE, Row, SIGMA, SeparationRanks};
 use crate::series::points;
 use anyhow::Result;
+use std::collections::BTreeSet;
+
+/// Family, weights, rows, columns.
+type Input<'a> = (Family, &'a str, usize, usize);
 
 /// Errors below this are drawn there: the sum is exact.
 const EXACT: f64 = 1e-14;
@@ -14,21 +19,24 @@ const EXACT: f64 = 1e-14;
 /// Error against storage, and against terms.
 pub fn sheets(study: SeparationRanks, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let kept = answered(rows)?;
-    let inputs = values(&kept, |r| (r.family, r.weights.as_str(), r.m, r.n));
+    let inputs: BTreeSet<Input> =
+        kept.iter().copied().map(|r| (r.family, r.weights.as_str(), r.m, r.n)).collect();
     let forms: Vec<Form> = Form::ALL.into_iter().filter(|f| kept.iter().any(|r| r.form == *f)).collect();
-    let key: Vec<KeyEntry> = forms
-        .iter()
-        .map(|&form| KeyEntry::shaded(numbered(form as usize), text(form)))
-        .chain([KeyEntry::ranges()])
-        .collect();
+    // The best of all shapes is often the square one: it is drawn below, as wide dashes.
+    let mut drawn = forms.clone();
+    drawn.sort_by_key(|form| *form != Form::Best);
+    let keys = |forms: &[Form]| -> Vec<KeyEntry> {
+        let all = forms.iter().map(|&form| KeyEntry::shaded(look(form), text(form)));
+        all.chain([KeyEntry::ranges()]).collect()
+    };
     let terms = values(&kept, |r| r.terms);
-    let panels = |label: &str, x_ticks: Vec<f64>, x: &dyn Fn(&Row) -> f64| -> Vec<Panel> {
-        let panel = |&(family, weights, m, n): &(Family, &str, usize, usize)| {
+    let panels = |label: &str, shown: &[Form], x_ticks: Vec<f64>, x: &dyn Fn(&Row) -> f64| -> Vec<Panel> {
+        let panel = |&(family, weights, m, n): &Input| {
             let curve = |&form: &Form| {
                 let own = kept.iter().filter(|r| {
                     (r.family, r.weights.as_str(), r.m, r.n, r.form) == (family, weights, m, n, form)
                 });
-                Curve::medians(&points(own.map(|r| (x(r), r.error.max(EXACT)))), numbered(form as usize))
+                Curve::medians(&points(own.map(|r| (x(r), r.error.max(EXACT)))), look(form))
             };
             Panel {
                 title: format!("{}, {m} × {n}", title(family)),
@@ -36,7 +44,7 @@ pub fn sheets(study: SeparationRanks, rows: &[Row]) -> Result<Vec<(String, Sheet
                 x_label: label.to_string(),
                 x_ticks: x_ticks.clone(),
                 y_label: "‖A − M‖ / ‖A‖".to_string(),
-                curves: forms.iter().map(curve).collect(),
+                curves: shown.iter().map(curve).collect(),
             }
         };
         inputs.iter().map(panel).collect()
@@ -53,19 +61,25 @@ pub fn sheets(study: SeparationRanks, rows: &[Row]) -> Result<Vec<(String, Sheet
     };
     let storage = Sheet {
         title: "Sums of Kronecker products: error against storage".to_string(),
-        panels: panels("stored numbers, % of the matrix", Vec::new(), &|r| {
-            100.0 * r.parameters as f64 / (r.m * r.n) as f64
-        }),
-        key: key.clone(),
+        panels: panels("stored numbers, % of the matrix", &drawn, Vec::new(), &share),
+        key: keys(&forms),
         caption: what("What a sum of Kronecker products M stores, beside a truncated SVD.")?,
     };
+    drawn.retain(|form| *form != Form::Best); // of other numbers of terms
     let ranks = Sheet {
         title: "Sums of Kronecker products: error against separation rank".to_string(),
-        panels: panels("terms s", ticks(&terms), &|r| r.separation_rank as f64),
-        key,
+        panels: panels("terms s", &drawn[..], ticks(&terms), &|r| r.terms as f64),
+        key: keys(&drawn),
         caption: what("The number of terms of M; a term of more factors stores fewer numbers.")?,
     };
     Ok(vec![("separation_rank_storage".to_string(), storage), ("separation_rank_terms".to_string(), ranks)])
+}
+
+fn look(form: Form) -> Style {
+    match form {
+        Form::Best => Style { width: 3.2, dash: Some((7.0, 5.0)), ..numbered(form as usize) },
+        _ => numbered(form as usize),
+    }
 }
 
 fn text(form: Form) -> &'static str {
@@ -115,19 +129,21 @@ fn describe(families: &[Family]) -> String {
     parts.join(" ")
 }
 
-/// How trained weights fare at the largest storage that all forms have, as a sentence after a space.
+/// What fraction of the numbers of the matrix so many terms store, in percent.
+fn share(row: &Row) -> f64 {
+    100.0 * row.form.numbers(row.m, row.n, row.terms) as f64 / (row.m * row.n) as f64
+}
+
+/// How trained weights fare at the largest storage of each form, as a sentence after a space.
 fn trained(rows: &[&Row]) -> String {
-    let own: Vec<&&Row> = rows.iter().filter(|r| r.family == Family::Weights).collect();
-    let Some(largest) = own.iter().filter(|r| r.form == Form::Svd).map(|r| r.parameters).max() else {
+    let own = |form: Form| rows.iter().filter(move |r| r.family == Family::Weights && r.form == form);
+    let last = |form: Form| own(form).max_by(|x, y| share(x).total_cmp(&share(y)));
+    let one = |form: Form| {
+        last(form).map(|r| format!("{} with {:.0} % ({})", number(r.error, 2), share(r), text(form)))
+    };
+    let parts: Vec<String> = Form::ALL.into_iter().filter_map(one).collect();
+    if parts.is_empty() {
         return String::new();
-    };
-    let of = |form: Form| {
-        let within = own.iter().filter(|r| r.form == form && r.parameters <= largest);
-        within.map(|r| (r.parameters, r.error)).max_by(|x, y| x.0.cmp(&y.0))
-    };
-    let parts: Vec<String> = Form::ALL
-        .into_iter()
-        .filter_map(|form| of(form).map(|(_, error)| format!("{} {error:.2}", form.name())))
-        .collect();
-    format!(" Trained weights with at most {largest} numbers, errors: {}.", parts.join(", "))
+    }
+    format!(" Errors of trained weights at the largest storage of each form: {}.", parts.join(", "))
 }

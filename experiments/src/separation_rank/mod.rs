@@ -106,6 +106,11 @@ impl Form {
         }
     }
 
+    /// How many numbers this many terms of a matrix (m, n) store; at most so many for `best`.
+    pub fn numbers(self, m: usize, n: usize, terms: usize) -> usize {
+        terms * (1 + self.shapes(m, n).iter().map(|(m, n)| m * n).sum::<usize>())
+    }
+
     /// Whether the answer depends on the seed.
     fn random(self) -> bool {
         matches!(self, Form::Three | Form::Four)
@@ -267,8 +272,7 @@ impl Study for SeparationRanks {
                     config.forms.iter().flat_map(|f| config.terms.iter().map(move |t| (f, t)))
                 {
                     let shapes = form.shapes(m, n);
-                    let numbers = terms * (1 + shapes.iter().map(|(m, n)| m * n).sum::<usize>());
-                    if numbers as f64 > config.largest_share * (m * n) as f64
+                    if form.numbers(m, n, terms) as f64 > config.largest_share * (m * n) as f64
                         || terms > SeparationRank::largest(&shapes)
                     {
                         continue;
@@ -325,8 +329,7 @@ impl Study for SeparationRanks {
                 exact(nearest(&a, [first, second], rank, Nearest::Dense)?)
             }
             (Form::Best, _) => {
-                let numbers = trial.terms * (1 + shapes.iter().map(|(m, n)| m * n).sum::<usize>());
-                let budget = SeparationRank::Parameters(numbers);
+                let budget = SeparationRank::Parameters(trial.form.numbers(m, n, trial.terms));
                 exact(best_shapes(&a, &splits(m, n), budget, Nearest::default(), |_, _| true)?.best)
             }
             _ => {
@@ -386,7 +389,7 @@ fn sizes(weights: &str) -> Result<(usize, usize)> {
         bail!("`{weights}` is not of the form FILE:TENSOR");
     };
     let file = open(file)?;
-    let found = file.tensors().find(|(known, _)| *known == name).map(|(_, tensor)| tensor.shape().to_vec());
+    let found = file.tensors().get(name).map(|tensor| tensor.shape().to_vec());
     match found.as_deref() {
         Some(&[m, n]) => Ok((m, n)),
         Some(shape) => bail!("`{weights}` is of the shape {shape:?}: a matrix is needed"),
