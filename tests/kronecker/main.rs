@@ -1,8 +1,10 @@
 //! Kronecker products and their relatives, against dense computations in double precision.
 
 mod algebra;
+mod apply;
 mod inputs;
 mod khatri_rao;
+mod rearrange;
 mod solve;
 mod spectra;
 mod sums;
