@@ -209,7 +209,7 @@ impl<T: Scalar> Run<'_, T> {
             }
             self.note();
             let n = self.errors.len();
-            let slow = n >= self.stage + window + 1
+            let slow = n > self.stage + window
                 && self.errors[n - 1 - window] - self.errors[n - 1]
                     <= window as f64 * progress * self.errors[n - 1];
             if slow || (plain && !fell) {

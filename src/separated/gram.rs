@@ -215,7 +215,7 @@ mod tests {
     fn agrees_with_exact_integers() {
         // Entries k / 2^30 with known sums, which double precision alone would round.
         let x = Mat::from_fn(600, 70, |i, k| ((i * 7919 + k * 104_729) % 1_000_003) as f64 / 2f64.powi(30));
-        let sum = Sliced::new(vec![1.0; 70], &[x.clone()]);
+        let sum = Sliced::new(vec![1.0; 70], std::slice::from_ref(&x));
         let exact: i128 =
             (0..600).map(|i| (0..70).map(|k| (x[(i, k)] * 2f64.powi(30)) as i128).sum::<i128>().pow(2)).sum();
         let found = sum.square();
