@@ -27,10 +27,12 @@ mod gram;
 mod laplacian;
 mod nearest;
 mod precision;
+mod prune;
 mod rank;
 mod reduce;
 mod representation;
 mod shapes;
+mod solve;
 mod sweep;
 mod target;
 
@@ -44,3 +46,4 @@ pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
+pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
