@@ -3,14 +3,17 @@
 //!
 //! - `--inputs DIR N..` writes the inputs of these sizes to a folder, as npy and npz files.
 //! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
-//!   `NAME SCALAR N RANK STEPS`, with `keep` at its end where the result is to go to `DIR/ours.npy`.
+//!   `NAME SCALAR N RANK STEPS`, with `seed K` where the seed is not 0, and with `keep` at its end where
+//!   the result is to go to `DIR/ours.npy`.
 //! - otherwise every workload runs once in small, in a temporary folder.
 
 use lowrank::faer::Mat;
+use lowrank::kronecker::Kronecker;
 use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, factorize};
 use lowrank::matrix::array_of;
 use lowrank::ndarray::{Array2, Ix2};
 use lowrank::random::with_spectrum;
+use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
 use lowrank::{Result, Scalar, io};
 use std::collections::HashMap;
@@ -67,13 +70,15 @@ fn small() -> std::result::Result<(), Failure> {
         write_inputs(&folder, 200)?;
         let mut bench = Bench::new(&folder);
         for line in [
-            "randomized f64 200 16 1",
+            "randomized f64 200 16 1 seed 1",
             "randomized f32 200 16 1",
             "truncated f64 200 16 0",
             "svd f64 200 0 0",
+            "nearest f64 200 8 2",
             "two_sided f64 200 0 0",
             "product f64 200 0 0",
             "product f32 200 0 0",
+            "kronecker f64 200 3 2",
         ] {
             println!("{line}: {} s", bench.run(line)?);
         }
@@ -105,19 +110,23 @@ impl Bench {
             [ref words @ .., "keep"] => (words, true),
             ref words => (words, false),
         };
+        let (words, seed) = match *words {
+            [ref words @ .., "seed", seed] => (words, seed.parse()?),
+            ref words => (words, 0),
+        };
         let [name, scalar, n, rank, steps] = *words else {
             return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
         };
-        let (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
+        let sizes = (n.parse()?, rank.parse()?, steps.parse()?, seed);
         let folder = keep.then_some(self.folder.as_path());
         match scalar {
             "f64" => {
-                read(&mut self.double, &self.folder, n)?;
-                one(name, &self.folder, &self.double, (n, rank, steps), folder)
+                read(&mut self.double, &self.folder, sizes.0)?;
+                one(name, &self.folder, &self.double, sizes, folder)
             }
             "f32" => {
-                read(&mut self.single, &self.folder, n)?;
-                one(name, &self.folder, &self.single, (n, rank, steps), folder)
+                read(&mut self.single, &self.folder, sizes.0)?;
+                one(name, &self.folder, &self.single, sizes, folder)
             }
             _ => Err(format!("`{scalar}` is neither f32 nor f64").into()),
         }
@@ -135,15 +144,50 @@ fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::
     Ok(())
 }
 
-/// Runs one workload of size n, rank and power steps; writes the result where it is to be kept.
+/// The nearest sum of `rank` Kronecker products of the shapes (p, q), (q, p), p the smallest divisor of n
+/// from sqrt(n) on, as the decomposition of the rearranged matrix.
+fn nearest_sum<T: Scalar>(a: &Array2<T>, n: usize, rank: usize) -> Result<Svd<T>> {
+    let p = (n.isqrt()..=n).find(|p| p * p >= n && n.is_multiple_of(p)).unwrap_or(n);
+    let (shapes, rank) = ([(p, n / p), (n / p, p)], SeparationRank::Fixed(rank));
+    let found = nearest(a, shapes, rank, Nearest::default())?.separated;
+    let [u, v] = [0, 1].map(|i| found.modes()[i].clone());
+    Ok(Svd { u, s: found.lambda().to_vec(), v })
+}
+
+/// The product of d factors, A, B, A, ..., each (n, n), with a block of this many columns, into memory that
+/// is there: the seconds and the result.
+fn kronecker<T: Scalar>(
+    factors: [&Array2<T>; 2],
+    n: usize,
+    columns: usize,
+    d: usize,
+) -> std::result::Result<(f64, Mat<T>), Failure> {
+    let a = Kronecker::new((0..d).map(|k| Mat::from_fn(n, n, |i, j| factors[k % 2][[i, j]])).collect())?;
+    let rows = a.shape().1;
+    // Whole numbers over 512, the same on both sides.
+    let b = Mat::from_fn(rows, columns, |i, j| {
+        T::of(((i * 2_654_435_761 + j * 40_503) % 1024) as f64 / 512.0 - 1.0)
+    });
+    let mut out = Mat::full(rows, columns, T::of(1.0));
+    let clock = Instant::now();
+    a.apply_into(out.as_mut(), &b)?;
+    Ok((clock.elapsed().as_secs_f64(), out))
+}
+
+/// Runs one workload of size n, rank, power steps and seed; writes the result where it is to be kept.
 fn one<T: Scalar>(
     name: &str,
     folder: &Path,
     kept: &Kept<T>,
-    (n, rank, steps): (usize, usize, usize),
+    (n, rank, steps, seed): (usize, usize, usize, u64),
     keep: Option<&Path>,
 ) -> std::result::Result<f64, Failure> {
     let (a, b) = (&kept[&format!("a{n}")], &kept[&format!("b{n}")]);
+    if name == "kronecker" {
+        let (seconds, result) = kronecker([a, b], n, rank, steps)?;
+        write(&result, keep)?;
+        return Ok(seconds);
+    }
     let mut out = Mat::<T>::full(n, n, T::of(1.0)); // memory that is there
     let mut pair = Vec::new();
     if name == "two_sided" {
@@ -154,11 +198,12 @@ fn one<T: Scalar>(
     let clock = Instant::now();
     let found: Option<Svd<T>> = match name {
         "randomized" => {
-            let parameters = Randomized { power_iterations: steps, ..Default::default() };
+            let parameters = Randomized { power_iterations: steps, seed, ..Default::default() };
             Some(randomized(a, rank, &parameters)?)
         }
         "truncated" => Some(lanczos(a, rank, &Lanczos { tolerance: 1e-12, ..Default::default() })?.svd),
         "svd" => Some(dense(a)?),
+        "nearest" => Some(nearest_sum(a, n, rank)?),
         "two_sided" => {
             chain_into(out.as_mut(), &[Operand::LowRank(&pair[0]), Operand::LowRank(&pair[1])])?;
             None
@@ -170,9 +215,13 @@ fn one<T: Scalar>(
         _ => return Err(format!("no workload `{name}`").into()),
     };
     let seconds = clock.elapsed().as_secs_f64();
-    if let Some(folder) = keep {
-        let result = found.map_or(out, |svd| svd.to_dense());
-        io::write_npy(folder.join("ours.npy"), array_of(&result).view().into_dyn())?;
-    }
+    write(&found.map_or(out, |svd| svd.to_dense()), keep)?;
     Ok(seconds)
+}
+
+fn write<T: Scalar>(result: &Mat<T>, folder: Option<&Path>) -> Result<()> {
+    match folder {
+        Some(folder) => io::write_npy(folder.join("ours.npy"), array_of(result).view().into_dyn()),
+        None => Ok(()),
+    }
 }

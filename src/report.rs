@@ -30,6 +30,9 @@ pub enum Status {
     Stagnated,
     /// The caller's callback asked to stop.
     Interrupted,
+    /// The terms of a sum grow against each other without end while the error falls ever more
+    /// slowly: the problem has no solution. Bound the condition number.
+    Degenerate,
 }
 
 impl Status {
@@ -41,6 +44,7 @@ impl Status {
             Status::TimeLimit => "time-limit",
             Status::Stagnated => "stagnated",
             Status::Interrupted => "interrupted",
+            Status::Degenerate => "degenerate",
         }
     }
 }
@@ -65,7 +69,9 @@ pub struct Progress {
 /// How a run went: shared by every iterative algorithm.
 ///
 /// `error` is computed from the residual of the returned factors, never from a difference of
-/// squared norms, and those factors are the best ones seen.
+/// squared norms, and those factors are the best ones seen. It is known to the rounding of
+/// multiplying them out: machine precision times the product of their magnitudes, far more than that
+/// times the product itself where large terms cancel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Why it ended.

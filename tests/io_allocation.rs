@@ -2,43 +2,16 @@
 //!
 //! One test alone, since the allocator counts for the whole program.
 
+#[path = "support/allocation.rs"]
+mod allocation;
+#[path = "support/spoil.rs"]
+mod spoil;
+
+use allocation::peak;
 use lowrank::io::{MappedNpy, read_npy, read_npy_as, read_npz, read_npz_as, write_npy, write_npz};
 use lowrank::ndarray::{ArrayD, IxDyn};
-use std::alloc::{GlobalAlloc, Layout, System};
+use spoil::spoiled;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// The system's allocator, which remembers how much is in use and the most there was.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// An allocator is unsafe to write; this one hands everything on to the system's.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size(), Ordering::Relaxed);
-        // SAFETY: as for the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as for the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes in use at once while `work` runs, beyond those in use before; its result counts.
-fn peak<X>(work: impl FnOnce() -> X) -> (X, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let out = work();
-    (out, MOST.load(Ordering::Relaxed) - before)
-}
 
 const MIB: usize = 1 << 20;
 
@@ -135,21 +108,11 @@ fn reading_allocates_no_more_than_the_file_and_a_mebibyte() {
     let archive = std::fs::read(&path).unwrap();
     write_npy(&path, small.view()).unwrap();
     let array = std::fs::read(&path).unwrap();
-    let mut state = 0x1234_5678_9abc_def0_u64;
-    let mut next = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for round in 0..2000 {
-        for original in [&array, &archive] {
-            let mut bytes = original.clone();
-            for _ in 0..1 + next(6) {
-                let at = next(bytes.len());
-                bytes[at] = [0xff, 0x7f, b'9', next(256) as u8][next(4)];
+    for original in [&array, &archive] {
+        for (round, mut bytes) in spoiled(original, original.len(), b"\x7f9", 2000).enumerate() {
+            if round % 2 == 1 {
+                bytes.truncate(bytes.len() - round % bytes.len());
             }
-            bytes.truncate(bytes.len() - [0, next(bytes.len())][next(2)]);
             readable(&with(&bytes), 8, &format!("changed bytes, round {round}"));
         }
     }

@@ -1,8 +1,12 @@
 //! Round trips through files, and files that are not what they claim to be.
 
+#[path = "support/spoil.rs"]
+mod spoil;
+
 use lowrank::io::*;
 use lowrank::ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
 use lowrank::{Error, LowRank, Scalar, TensorTrain};
+use spoil::spoiled;
 use std::path::PathBuf;
 
 /// A folder of its own, removed at the end.
@@ -267,25 +271,8 @@ fn changed_bytes_never_panic() {
     write_npy(&one, a.view()).unwrap();
     write_npz(&many, &[("a", a.view()), ("b", a.t())]).unwrap();
     let (one, many) = (std::fs::read(one).unwrap(), std::fs::read(many).unwrap());
-    let mut state = 0x1234_5678_9abc_def0_u64;
-    let mut next = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for _ in 0..3000 {
-        for original in [&one, &many] {
-            let mut bytes = original.clone();
-            for _ in 0..1 + next(4) {
-                let at = next(bytes.len());
-                bytes[at] = match next(4) {
-                    0 => bytes[at] ^ (1 << next(8)),
-                    1 => 0xff,
-                    2 => b"0123456789(),'<>{}"[next(18)],
-                    _ => next(256) as u8,
-                };
-            }
+    for original in [&one, &many] {
+        for bytes in spoiled(original, original.len(), b"0123456789(),'<>{}", 3000) {
             let path = folder.with("changed", &bytes);
             let _ = (read_npy(&path), read_npz(&path), load_train::<f64>(&path));
         }

@@ -8,6 +8,10 @@
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
+//! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
+//!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
+//! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
+//! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -15,6 +19,7 @@
 
 pub mod cases;
 pub mod cli;
+pub mod condition_number;
 pub mod config;
 pub mod convergence;
 pub mod families;
@@ -22,6 +27,7 @@ pub mod figure;
 pub mod fit;
 pub mod grid;
 pub mod journal;
+pub mod kronecker_speed;
 pub mod large;
 pub mod lowrank_gemm;
 pub mod measure;
@@ -32,6 +38,8 @@ pub mod progress;
 pub mod rmm;
 pub mod rsvd;
 pub mod run;
+pub mod separated_laplacian;
+pub mod separation_rank;
 pub mod series;
 pub mod spectra;
 pub mod study;

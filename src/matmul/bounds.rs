@@ -24,10 +24,9 @@
 //! **Deviations.** None.
 
 use super::Sampling;
-use super::dense::zeros;
 use super::design::Design;
 use super::sampled::Terms;
-use crate::matrix::{AsMatrix, frobenius, product_into, slice_norm};
+use crate::matrix::{AsMatrix, frobenius, product_into, slice_norm, zeros};
 use crate::{Result, Scalar};
 
 /// The root of the expected squared error of a sampled product, or an upper bound of it.

@@ -18,9 +18,9 @@
 //!
 //! **Deviations.** None.
 
-use super::dense::{check_out, check_overflow, moderate_product, zeros};
+use super::dense::{check_out, moderate_product};
 use super::{Bracket, Order, factored_order, order};
-use crate::matrix::{Moderate, exponent, max_norm, product_into, scale_view};
+use crate::matrix::{Moderate, check_overflow, exponent, max_norm, product_into, scale_view, zeros};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 

@@ -13,7 +13,7 @@
 //!
 //! **Deviations.** None.
 
-use crate::matrix::{AsMatrix, Moderate, largest_finite, product_into, scale_view};
+use crate::matrix::{AsMatrix, Moderate, check_overflow, product_into, scale_view, zeros};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 
@@ -68,15 +68,6 @@ pub(super) fn check_out<T: Scalar>(out: &MatMut<'_, T>, m: usize, p: usize) -> R
     Err(Error::Shape { argument: "out", expected, found: vec![out.nrows(), out.ncols()] })
 }
 
-/// A matrix of zeros, or an error where it cannot be addressed.
-pub(super) fn zeros<T: Scalar>(m: usize, p: usize) -> Result<Mat<T>> {
-    let bytes = m as f64 * p as f64 * size_of::<T>() as f64;
-    if bytes > isize::MAX as f64 {
-        return Err(Error::TooLarge { what: "the product", bytes, remedy: "keep it factored" });
-    }
-    Ok(Mat::zeros(m, p))
-}
-
 /// `out = a b` with the powers of two put back.
 pub(super) fn moderate_product<T: Scalar>(
     mut out: MatMut<'_, T>,
@@ -93,14 +84,4 @@ pub(super) fn moderate_product<T: Scalar>(
         return Ok(());
     }
     check_overflow(out.as_ref())
-}
-
-/// The error for a product of finite matrices with entries that are not.
-pub(super) fn check_overflow<T: Scalar>(out: MatRef<'_, T>) -> Result<()> {
-    let Err(Error::NonFinite { index, .. }) = largest_finite("product", out) else { return Ok(()) };
-    Err(Error::Parameter {
-        name: "product",
-        value: format!("overflow at {index:?}"),
-        remedy: "an entry of the product exceeds the largest number of the type: scale the factors down",
-    })
 }

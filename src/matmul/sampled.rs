@@ -21,10 +21,10 @@
 //!
 //! **Deviations.** Sampling without replacement is not in the source.
 
-use super::dense::{moderate_product, same_inner, zeros};
+use super::dense::{moderate_product, same_inner};
 use super::design::Design;
 use super::{ErrorBound, Sampling};
-use crate::matrix::{AsMatrix, Moderate};
+use crate::matrix::{AsMatrix, Moderate, zeros};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 

@@ -21,9 +21,9 @@
 //! randomized SVD is reached by doubling the rank until the measured error fits.
 
 use super::chain::{Operand, chain_into, multiply};
-use super::dense::{check_out, dense_into, same_inner, zeros};
+use super::dense::{check_out, dense_into, same_inner};
 use super::{Choice, Machine, Output, Plan};
-use crate::matrix::{AsMatrix, Moderate, frobenius, product_into, scale_view, slice_norm};
+use crate::matrix::{AsMatrix, Moderate, frobenius, product_into, scale_view, slice_norm, zeros};
 use crate::svd::{Randomized, Rank, Svd, randomized, smallest_rank, truncated};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};

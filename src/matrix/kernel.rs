@@ -12,6 +12,7 @@
 //! faer's driver drops columns below a threshold of 16 m eps, which loses the trailing part of R
 //! for a rank-one matrix plus noise of 1e-12, and with it small singular values.
 
+use super::square;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::householder;
@@ -28,8 +29,15 @@ pub trait Kernel: Sized {
     fn svd_of_tall(a: MatRef<'_, Self>, full: bool) -> Option<(Mat<Self>, Vec<Self>, Mat<Self>)>;
     /// Thin QR: Q (m, min(m, n)) and R (min(m, n), n) with a nonnegative diagonal.
     fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>);
-    /// The R of [`Kernel::thin_qr`], up to the signs of its rows.
-    fn triangle(a: MatRef<'_, Self>) -> Mat<Self>;
+    /// Eigenvalues, nondecreasing, and eigenvectors of a symmetric matrix, by QR iterations alone
+    /// where `iterate`; `None` when the iteration fails.
+    fn symmetric_eigen(a: MatRef<'_, Self>, iterate: bool) -> Option<(Vec<Self>, Mat<Self>)>;
+    /// L and U of a square matrix in one, the row of A at each place, and how many were exchanged.
+    fn lu(a: MatRef<'_, Self>) -> (Mat<Self>, Vec<usize>, usize);
+    /// `x <- U^-1 L^-1 x`.
+    fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>);
+    /// The R (min(m, n), n) of a QR alone, its diagonal of any sign.
+    fn triangle(a: Mat<Self>) -> Mat<Self>;
     /// `out = lhs rhs`, or `out += lhs rhs`, on one thread.
     fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>);
 }
@@ -46,8 +54,17 @@ macro_rules! implement {
             fn thin_qr(a: MatRef<'_, Self>) -> (Mat<Self>, Mat<Self>) {
                 thin_qr(a)
             }
-            fn triangle(a: MatRef<'_, Self>) -> Mat<Self> {
-                Reflectors::of(a).r()
+            fn symmetric_eigen(a: MatRef<'_, Self>, iterate: bool) -> Option<(Vec<Self>, Mat<Self>)> {
+                square::symmetric_eigen(a, iterate)
+            }
+            fn lu(a: MatRef<'_, Self>) -> (Mat<Self>, Vec<usize>, usize) {
+                square::lu(a)
+            }
+            fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>) {
+                square::lu_solve(packed, x);
+            }
+            fn triangle(a: Mat<Self>) -> Mat<Self> {
+                Reflectors::in_place(a).r()
             }
             fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
                 let add = if add { Accum::Add } else { Accum::Replace };
@@ -153,9 +170,12 @@ const LEAF: usize = 4;
 
 impl<T: RealField + Copy> Reflectors<T> {
     fn of(a: MatRef<'_, T>) -> Self {
+        Self::in_place(a.to_owned())
+    }
+
+    fn in_place(mut a: Mat<T>) -> Self {
         let (m, n) = a.shape();
         let size = m.min(n);
-        let mut a = a.to_owned();
         let mut factors = Mat::zeros(BLOCK.min(size).max(1), size);
         let mut j = 0;
         while j < size {

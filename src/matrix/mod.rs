@@ -10,15 +10,19 @@ mod norms;
 mod product;
 mod scaling;
 mod signs;
+mod square;
 
 pub use as_matrix::AsMatrix;
+pub(crate) use convert::view_of_array_mut;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
-pub(crate) use finite::check_rows;
-pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
+pub use finite::{
+    check_finite, check_finite_array, check_finite_slice, largest_finite, largest_finite_array,
+};
+pub(crate) use finite::{check_rows, largest_in_parallel};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use norms::{frobenius, max_norm, slice_norm, spectral, two_to_infinity};
-pub(crate) use product::{product_by_rows, product_into};
+pub(crate) use product::{check_overflow, product_by_rows, product_into, zeros};
 pub(crate) use scaling::{Moderate, excess, scale_view};
 pub use scaling::{exponent, scale_by_power_of_two, scale_in_place, scaled};
 pub use signs::canonical_signs;

@@ -1,10 +1,11 @@
-//! The product of two stored matrices on all threads.
+//! The product of two stored matrices on all threads, and the checks of memory and overflow.
 //!
 //! The result is cut into strips whose size depends on the shapes alone, each computed on one
 //! thread: the bits do not depend on the number of threads.
 
-use crate::Scalar;
-use faer::{MatMut, MatRef};
+use super::largest_finite;
+use crate::{Error, Result, Scalar};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
 /// Flops below which a product is not cut.
@@ -41,4 +42,23 @@ fn in_strips<T: Scalar>(mut out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<
             T::product(out, false, lhs, rhs);
         });
     }
+}
+
+/// A matrix of zeros, or an error where there cannot be so much memory.
+pub(crate) fn zeros<T: Scalar>(m: usize, p: usize) -> Result<Mat<T>> {
+    let bytes = m as f64 * p as f64 * size_of::<T>() as f64;
+    if bytes > isize::MAX as f64 || Vec::<T>::new().try_reserve_exact(m * p).is_err() {
+        return Err(Error::TooLarge { what: "the product", bytes, remedy: "keep it factored" });
+    }
+    Ok(Mat::zeros(m, p))
+}
+
+/// The error for a product of finite matrices with entries that are not.
+pub(crate) fn check_overflow<T: Scalar>(out: MatRef<'_, T>) -> Result<()> {
+    let Err(Error::NonFinite { index, .. }) = largest_finite("product", out) else { return Ok(()) };
+    Err(Error::Parameter {
+        name: "product",
+        value: format!("overflow at {index:?}"),
+        remedy: "an entry of the product exceeds the largest number of the type: scale the factors down",
+    })
 }

@@ -113,6 +113,11 @@ impl<'a, T: Scalar> Moderate<'a, T> {
         Self::within(limit::<T>(), argument, a)
     }
 
+    /// For products of `count` matrices, 2 at least.
+    pub(crate) fn one_of(count: usize, argument: &'static str, a: MatRef<'a, T>) -> Result<Self> {
+        Self::within(limit::<T>() * 2 / count as i32, argument, a)
+    }
+
     /// Scaled where the exponent of the largest entry is beyond `limit`, to one of 0.
     pub(crate) fn within(limit: i32, argument: &'static str, a: MatRef<'a, T>) -> Result<Self> {
         let e = exponent(largest_finite(argument, a)?);

@@ -6,7 +6,44 @@
 //! high dimensions, SIAM J. Sci. Comput. 26, 2005). s is the separation rank; the condition number
 //! gamma = sqrt(sum lambda_k^2) / |M|_F tells how much the terms cancel: a representation whose
 //! numbers are rounded to precision mu has an error of about gamma mu |M|_F.
+//!
+//! | what you want | function |
+//! | --- | --- |
+//! | the nearest sum of products of two factors | [`nearest`] |
+//! | the best shapes of the two factors | [`best_shapes`] |
+//! | a sum of products of any number of factors, the condition number held | [`als()`] |
+//! | fewer terms for a sum, to a tolerance | [`reduce()`] |
+//! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
+//! | a function of many variables, from samples | [`from_function`] |
 
+mod algebra;
+mod als;
+mod descent;
+mod exponential_sum;
+mod fibres;
+mod function;
+mod function_sweep;
+mod gram;
+mod laplacian;
+mod nearest;
+mod precision;
+mod prune;
+mod rank;
+mod reduce;
 mod representation;
+mod shapes;
+mod solve;
+mod sweep;
+mod target;
 
+pub use als::{Als, FitStart, Fitted, als};
+pub use exponential_sum::ExponentialSum;
+pub use function::{FittedFunction, FromFunction, from_function};
+pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
+pub use nearest::{Nearest, NearestSum, nearest};
+pub use precision::Precision;
+pub use rank::SeparationRank;
+pub use reduce::reduce;
 pub use representation::Separated;
+pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
+pub use solve::{ConjugateGradients, Solution, conjugate_gradients};

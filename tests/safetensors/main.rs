@@ -2,6 +2,8 @@
 
 mod hostile;
 mod memory;
+#[path = "../support/spoil.rs"]
+mod spoil;
 
 use lowrank::io::{Safetensors, write_safetensors};
 use lowrank::ndarray::{ArrayD, IxDyn};

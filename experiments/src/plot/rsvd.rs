@@ -12,7 +12,7 @@ use anyhow::Result;
 /// Optimal errors below this are rounding: ratios to them say nothing.
 const EXACT: f64 = 1e-12;
 
-/// Error against rank, over the optimum against products with A, and time against rank.
+/// Error over the optimum against rank and against products with A, and time against rank.
 pub fn sheets(study: Rsvd, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let (kept, mut note) = largest(answered(rows)?, |r| (r.family, r.n));
     note += dense_instead(kept.iter().map(|r| (r.rank + OVERSAMPLING, r.n)));
@@ -63,52 +63,45 @@ impl All<'_> {
         let sketch = self.sketches[0];
         let mut panels = Vec::new();
         for &family in &self.families {
-            let of = |q: usize| {
-                self.rows_of(family).filter(move |r| r.power_iterations == q && r.sketch == sketch)
+            let inexact = || self.rows_of(family).filter(|r| r.sketch == sketch && r.optimal > EXACT);
+            let curve = |(k, &q): (usize, &usize)| {
+                let own = inexact().filter(|r| r.power_iterations == q);
+                Curve::medians(&points(own.map(|r| (r.rank as f64, r.error / r.optimal))), numbered(k))
             };
-            let (mut errors, mut ratios) = (Vec::new(), Vec::new());
-            for (k, &q) in self.powers.iter().enumerate() {
-                let inexact = || of(q).filter(|r| r.optimal > EXACT);
-                let error = points(inexact().map(|r| (r.rank as f64, r.error)));
-                let ratio = points(inexact().map(|r| (r.rank as f64, r.error / r.optimal)));
-                errors.push(Curve::medians(&error, numbered(k)));
-                ratios.push(Curve::medians(&ratio, numbered(k)));
-            }
-            let optimal = points(self.rows_of(family).map(|r| (r.rank as f64, r.optimal)));
-            errors.push(Curve::reference(optimal.iter().map(|p| (p.x, p.median)).collect(), BOUND));
+            let mut curves: Vec<Curve> = self.powers.iter().enumerate().map(curve).collect();
             if sketch == Sketch::Gaussian {
                 let bound = self.ranks.iter().map(|&r| (r as f64, expectation(r)));
-                ratios.push(Curve::reference(bound.collect(), RATE));
+                curves.push(Curve::reference(bound.collect(), RATE));
             }
-            ratios.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
-            for (curves, y) in [(errors, "relative error ‖A − X‖ / ‖A‖"), (ratios, "error over the optimum")]
-            {
-                panels.push(Panel {
-                    title: self.title(family),
-                    notes: Vec::new(),
-                    x_label: "rank r".to_string(),
-                    x_ticks: ticks(&self.ranks),
-                    y_label: y.to_string(),
-                    curves,
-                });
-            }
+            curves.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
+            panels.push(Panel {
+                title: self.title(family),
+                notes: Vec::new(),
+                x_label: "rank r".to_string(),
+                x_ticks: ticks(&self.ranks),
+                y_label: "error over the optimum".to_string(),
+                curves,
+            });
         }
         let mut key: Vec<KeyEntry> = (self.powers.iter().enumerate())
             .map(|(k, q)| KeyEntry::shaded(numbered(k), iterations(*q)))
             .collect();
         key.push(KeyEntry::line(BOUND, "the optimum (Eckart, Young): the singular values beyond r"));
         if sketch == Sketch::Gaussian {
-            key.push(KeyEntry::line(RATE, format!("√(1 + r/(p − 1)), p = {OVERSAMPLING}: expected at most, before truncation, without power iterations")));
+            key.push(KeyEntry::line(
+                RATE,
+                format!("√(1 + r/(p − 1)), p = {OVERSAMPLING}: bound of the mean (see below)"),
+            ));
         }
         key.push(KeyEntry::ranges());
         let what = format!(
             "Errors in the Frobenius norm of the randomized SVD X of rank r of an n × n matrix A, {} sketch of r + \
-             {OVERSAMPLING} columns, beside the smallest possible one (left) and over it (right); where the \
-             smallest is below 10⁻¹², all are rounding and left out.",
+             {OVERSAMPLING} columns, over the smallest possible one; where that is below 10⁻¹² |A|, all is rounding and \
+             left out. The bound is that of the expected error without power iterations, before truncation to rank r.",
             sketch_text(sketch)
         );
         Ok(Sheet {
-            title: "Randomized SVD: error against rank".to_string(),
+            title: "Randomized SVD: error over the optimum against rank".to_string(),
             panels,
             key,
             caption: text(&what, false)?,

@@ -113,7 +113,7 @@ fn left_triangle<T: Scalar>(cores: &[Array3<T>]) -> (Mat<T>, i32) {
         let rows = triangle.nrows();
         let mut product = times(triangle.as_ref(), matrix(&data, l, n * r)); // (rows n, r)
         taken += j + scale::normalize_slice(&mut product);
-        triangle = T::triangle(matrix(&product, rows * n, r));
+        triangle = T::triangle(matrix(&product, rows * n, r).to_owned());
     }
     (triangle, taken)
 }
@@ -127,7 +127,7 @@ fn right_triangle<T: Scalar>(cores: &[Array3<T>]) -> (Mat<T>, i32) {
         let columns = triangle.nrows();
         let mut product = times(matrix(&data, l * n, r), triangle.transpose()); // (l, n columns)
         taken += j + scale::normalize_slice(&mut product);
-        triangle = T::triangle(matrix(&product, l, n * columns).transpose());
+        triangle = T::triangle(matrix(&product, l, n * columns).transpose().to_owned());
     }
     (triangle, taken)
 }

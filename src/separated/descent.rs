@@ -1,0 +1,381 @@
+//! The course of alternating least squares: start, sweeps, extrapolation, more terms, the end.
+//!
+//! The method and its guarantee stand in [`super::als`].
+
+use super::als::{Als, FitStart, Fitted};
+use super::sweep::{Swept, sweep};
+use super::target::{Less, Target, Terms};
+use super::{Separated, SeparationRank};
+use crate::matrix::{frobenius, scale_by_power_of_two};
+use crate::random::gaussian;
+use crate::svd::{Qr, qr};
+use crate::{Error, Progress, Report, Result, Scalar, Status};
+use faer::Mat;
+use std::time::Instant;
+
+/// Sweeps over which progress is judged.
+const WINDOW: usize = 10;
+/// Progress a sweep below which more terms are added for a tolerance.
+const STAGE: f64 = 0.02;
+/// Progress a sweep below which it is slow.
+const SLOW: f64 = 0.01;
+/// gamma from which its growth counts as degenerate.
+const GROWN: f64 = 3.0;
+/// Sweeps that fit new terms to the residual.
+const NEW_SWEEPS: usize = 2;
+
+/// Fits a target, A times 2^-e, by at most `limit` terms, by `first` to begin with where a tolerance is
+/// given. The parameters are checked.
+pub(super) fn fit<T: Scalar>(
+    target: &mut dyn Target<T>,
+    shapes: &[(usize, usize)],
+    parameters: &Als<T>,
+    limit: usize,
+    first: usize,
+    e: i32,
+) -> Result<Fitted<T>> {
+    let norm = target.norm();
+    let tolerance = match parameters.rank {
+        SeparationRank::Tolerance(t) => Some(t),
+        _ => None,
+    };
+    let best = Best { terms: Terms::zeros(target.sizes()), error: norm, gamma: 1.0 };
+    let mut run = Run {
+        parameters,
+        started: Instant::now(),
+        goal: tolerance.unwrap_or(0.0).max(2.0 * T::EPS) * norm,
+        exponent: e,
+        best,
+        iterations: 0,
+        blocks: 0,
+        errors: Vec::new(),
+        stage: 0,
+        history: Vec::new(),
+        gammas: Vec::new(),
+    };
+    let mut next = None;
+    if let FitStart::Warm(start) = &parameters.start {
+        next = run.warm(target, start, limit, shapes)?;
+    }
+    let start = run.best.error;
+    run.note();
+    let status = run.search(target, next, limit, first, tolerance.is_some())?;
+    run.finish(target, shapes, status, start)
+}
+
+/// Terms that may be returned.
+struct Best<T: Scalar> {
+    terms: Terms<T>,
+    error: f64,
+    gamma: f64,
+}
+
+/// Why sweeps ended.
+enum Ended {
+    /// The goal is met.
+    Reached,
+    /// No more progress.
+    Slow,
+    Limit(Status),
+}
+
+struct Run<'a, T: Scalar> {
+    parameters: &'a Als<T>,
+    started: Instant,
+    /// An error of at most this needs no improvement.
+    goal: f64,
+    exponent: i32,
+    best: Best<T>,
+    iterations: usize,
+    /// Blocks of new terms so far.
+    blocks: usize,
+    /// The best error after each sweep.
+    errors: Vec<f64>,
+    /// Where in `errors` the number of terms became what it is.
+    stage: usize,
+    history: Vec<Progress>,
+    gammas: Vec<f64>,
+}
+
+impl<T: Scalar> Run<'_, T> {
+    /// Takes over a start that meets the bound; otherwise says where the first sweep begins.
+    fn warm(
+        &mut self,
+        target: &dyn Target<T>,
+        start: &Separated<T>,
+        limit: usize,
+        shapes: &[(usize, usize)],
+    ) -> Result<Option<Terms<T>>> {
+        if start.shapes() != shapes {
+            let expected = format!("a start of the shapes {shapes:?} is needed");
+            let found = start.shapes().iter().flat_map(|s| [s.0, s.1]).collect();
+            return Err(Error::Shape { argument: "start", expected, found });
+        }
+        let terms = Terms::of(start, limit, -self.exponent);
+        let (error, gamma) = (target.error(&terms), terms.condition_number());
+        if !error.is_finite() {
+            let value = "(lambda)".into();
+            return Err(Error::Parameter {
+                name: "start",
+                value,
+                remedy: "its size exceeds that of A by far",
+            });
+        }
+        if gamma <= self.parameters.condition_bound {
+            self.best = Best { terms, error, gamma };
+            return Ok(None);
+        }
+        Ok(Some(terms))
+    }
+
+    fn search(
+        &mut self,
+        target: &mut dyn Target<T>,
+        mut next: Option<Terms<T>>,
+        limit: usize,
+        first: usize,
+        growing: bool,
+    ) -> Result<Status> {
+        let norm = target.norm();
+        if norm == 0.0 {
+            self.best = Best { terms: Terms::zeros(target.sizes()), error: 0.0, gamma: 1.0 };
+            return Ok(Status::Converged);
+        }
+        if limit == 0 {
+            return Ok(if growing { Status::Stagnated } else { Status::Converged });
+        }
+        let mut wanted = if growing { first.clamp(1, limit) } else { limit };
+        let mut failures = 0;
+        loop {
+            let have = next.as_ref().unwrap_or(&self.best.terms).len();
+            if have < wanted && self.best.error > self.goal {
+                let have = next.take().unwrap_or_else(|| self.best.terms.clone());
+                next = Some(self.grown(target, have, wanted)?);
+            }
+            let before = self.best.error;
+            let last = wanted == limit || failures == 2;
+            let progress = if growing && !last { STAGE } else { self.parameters.progress };
+            self.stage = self.errors.len();
+            match self.descend(target, next.take(), progress)? {
+                Ended::Reached => return Ok(Status::Converged),
+                Ended::Limit(status) => return Ok(status),
+                Ended::Slow if !growing && self.best.terms.len() > 0 => return Ok(Status::Converged),
+                Ended::Slow if last => return Ok(Status::Stagnated),
+                Ended::Slow => {}
+            }
+            failures = if self.best.error > 0.999 * before { failures + 1 } else { 0 };
+            wanted = (wanted.max(self.best.terms.len()) + 1 + wanted / 8).min(limit);
+        }
+    }
+
+    /// Sweeps until the goal, a limit, or a progress below `progress` a sweep; the first one from
+    /// `next`.
+    fn descend(
+        &mut self,
+        target: &mut dyn Target<T>,
+        mut next: Option<Terms<T>>,
+        progress: f64,
+    ) -> Result<Ended> {
+        let bound = self.parameters.condition_bound;
+        let window = if progress == STAGE { 2 } else { WINDOW };
+        // Sweeps since the extrapolation began.
+        let mut age = 0;
+        loop {
+            if self.best.error <= self.goal {
+                return Ok(Ended::Reached);
+            }
+            if self.iterations >= self.parameters.max_iterations {
+                return Ok(Ended::Limit(Status::IterationLimit));
+            }
+            if self.started.elapsed().as_secs_f64() >= self.parameters.max_seconds {
+                return Ok(Ended::Limit(Status::TimeLimit));
+            }
+            let plain = next.is_none();
+            let from = next.take().unwrap_or_else(|| self.best.terms.clone());
+            let swept = sweep(target, &from, bound)?;
+            let gamma = gamma_of(&swept, bound);
+            let error = error_of(target, &swept);
+            self.iterations += 1;
+            let fell = error < self.best.error && gamma <= bound;
+            if fell {
+                let old = std::mem::replace(&mut self.best, Best { terms: swept.terms, error, gamma });
+                age += 1;
+                let weight = (age - 1) as f64 / (age + 2) as f64;
+                if self.parameters.extrapolate && weight > 0.0 && old.terms.len() == from.len() {
+                    next = Some(extrapolated(&old.terms, &self.best.terms, weight));
+                }
+            } else {
+                age = 0;
+            }
+            self.note();
+            let n = self.errors.len();
+            let slow = n > self.stage + window
+                && self.errors[n - 1 - window] - self.errors[n - 1]
+                    <= window as f64 * progress * self.errors[n - 1];
+            if slow || (plain && !fell) {
+                return Ok(Ended::Slow);
+            }
+        }
+    }
+
+    /// `terms` and others, `wanted` in all, that fit what they leave.
+    fn grown(&mut self, target: &mut dyn Target<T>, terms: Terms<T>, wanted: usize) -> Result<Terms<T>> {
+        let count = wanted - terms.len();
+        if terms.len() == 0 {
+            return self.cold(target, count);
+        }
+        let norm = target.error(&terms);
+        let mut rest = Less::new(target, terms.clone(), norm);
+        let mut new = self.cold(&mut rest, count)?;
+        for _ in 0..NEW_SWEEPS {
+            new = sweep(&mut rest, &new, self.parameters.condition_bound)?.terms;
+        }
+        Ok(terms.joined(new))
+    }
+
+    /// Unit factors without weights.
+    fn cold(&mut self, target: &mut dyn Target<T>, count: usize) -> Result<Terms<T>> {
+        let sizes = target.sizes().to_vec();
+        self.blocks += 1;
+        let random = |(i, &p): (usize, &usize)| {
+            let purpose = format!("start of mode {i}, block {}", self.blocks);
+            let mut mode = gaussian::<T>(p, count, self.parameters.seed, &purpose);
+            for k in 0..count {
+                let norm = frobenius(mode.col(k).as_mat());
+                mode.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() / norm));
+            }
+            mode
+        };
+        let mut modes: Vec<Mat<T>> = sizes.iter().enumerate().map(random).collect();
+        if !matches!(self.parameters.start, FitStart::Random) {
+            for i in 0..modes.len() {
+                let sample = target.mttkrp(i, &modes); // (p, count)
+                let Qr { q, r } = qr(&sample)?; // (p, <= count)
+                // Beyond the rank of the unfolding a basis would leave its range: the sample does not.
+                let top = (0..r.nrows()).fold(0.0, |top: f64, k| top.max(r[(k, k)].as_f64()));
+                let rank = (0..r.nrows()).take_while(|&k| r[(k, k)].as_f64() > 1e4 * T::EPS * top).count();
+                for k in 0..count {
+                    let column = if k < rank { q.col(k) } else { sample.col(k) };
+                    let norm = frobenius(column.as_mat());
+                    if norm > 0.0 {
+                        let out = modes[i].col_as_slice_mut(k).iter_mut();
+                        out.zip(column.iter()).for_each(|(out, x)| *out = T::of(x.as_f64() / norm));
+                    }
+                }
+            }
+        }
+        Ok(Terms { lambda: vec![0.0; count], modes })
+    }
+
+    /// Notes the state after a sweep, or at the start.
+    fn note(&mut self) {
+        let error = scale_by_power_of_two(self.best.error, self.exponent);
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.errors.push(self.best.error);
+        if self.history.last().is_none_or(|last| error < last.error) {
+            self.history.push(Progress { iteration: self.iterations, seconds, error });
+            self.gammas.push(self.best.gamma);
+        }
+    }
+
+    fn finish(
+        mut self,
+        target: &dyn Target<T>,
+        shapes: &[(usize, usize)],
+        status: Status,
+        start: f64,
+    ) -> Result<Fitted<T>> {
+        let e = self.exponent;
+        let swamp = self.swamp(status);
+        let status = if self.is_degenerate() { Status::Degenerate } else { status };
+        let lambda = self.best.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
+        let mut separated = Separated::new(shapes.to_vec(), lambda, self.best.terms.modes)?;
+        let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
+        if let FitStart::Warm(warm) = &self.parameters.start
+            && error > start
+            && self.history.len() > 1
+        {
+            // No better than the start but for rounding.
+            separated = warm.clone();
+            error = start;
+        }
+        let error = scale_by_power_of_two(error, e);
+        let condition_number = separated.condition_number()?;
+        if let (Some(last), Some(gamma)) = (self.history.last_mut(), self.gammas.last_mut()) {
+            (last.error, *gamma) = (error, condition_number);
+        }
+        Ok(Fitted {
+            separated,
+            norm: scale_by_power_of_two(target.norm(), e),
+            condition_number,
+            condition_history: self.gammas,
+            swamp,
+            report: Report {
+                status,
+                iterations: self.iterations,
+                error,
+                history: self.history,
+                seconds: self.started.elapsed().as_secs_f64(),
+            },
+        })
+    }
+
+    /// Whether gamma, far below the bound, was still growing, with the same terms and at slow progress,
+    /// when the search ended short of its goal.
+    fn is_degenerate(&self) -> bool {
+        let first = self.history.iter().position(|p| p.iteration >= self.stage).unwrap_or(0);
+        let last = self.history.len() - 1;
+        let middle = (first + last) / 2;
+        let sweeps = (self.history[last].iteration - self.history[middle].iteration) as f64;
+        self.best.error > self.goal
+            && last >= first + 2 * WINDOW
+            && self.best.gamma >= GROWN
+            && self.best.gamma <= 0.5 * self.parameters.condition_bound
+            && self.best.gamma >= 1.1 * self.gammas[middle]
+            && self.history[last].error >= (1.0 - SLOW).powf(sweeps) * self.history[middle].error
+    }
+
+    /// The longest stretch of slow progress that was left, or at whose end a limit came.
+    fn swamp(&self, status: Status) -> usize {
+        let (mut longest, mut begin) = (0, 0);
+        let end = *self.errors.last().unwrap_or(&0.0);
+        let cut_off = matches!(status, Status::IterationLimit | Status::TimeLimit);
+        for (i, pair) in self.errors.windows(2).enumerate() {
+            if pair[1] < (1.0 - SLOW) * pair[0] {
+                begin = i + 1;
+            } else if end < 0.5 * pair[1] || cut_off {
+                longest = longest.max(i + 1 - begin);
+            }
+        }
+        longest
+    }
+}
+
+/// |A - X|_F: as a difference where that is right to six digits, else from the residual.
+fn error_of<T: Scalar>(target: &dyn Target<T>, swept: &Swept<T>) -> f64 {
+    if swept.square > 1e6 * swept.doubt { swept.square.sqrt() } else { target.error(&swept.terms) }
+}
+
+/// gamma: from Gram matrices where that is right to three digits and far from the bound.
+fn gamma_of<T: Scalar>(swept: &Swept<T>, bound: f64) -> f64 {
+    let doubt = swept.gamma.powi(2) * swept.terms.len() as f64 * 100.0 * f64::EPSILON;
+    if doubt < 1e-3 && swept.gamma < 0.9 * bound { swept.gamma } else { swept.terms.condition_number() }
+}
+
+/// Unit factors further along the way from `old` to `new`.
+fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
+    let mut out = new.clone();
+    for (mode, old) in out.modes.iter_mut().zip(&old.modes) {
+        for k in 0..mode.ncols() {
+            let column = mode.col_as_slice_mut(k);
+            for (x, old) in column.iter_mut().zip(old.col_as_slice(k)) {
+                *x = T::of(x.as_f64() + weight * (x.as_f64() - old.as_f64()));
+            }
+            let norm = frobenius(mode.col(k).as_mat());
+            if norm > 0.0 {
+                mode.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() / norm));
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,183 @@
+//! One sweep of alternating least squares under a bound of the condition number.
+//!
+//! **Problem.** A (p_1, ..., p_d), known as a [`Target`], and X = sum_k lambda_k v_k^(1) (x) ... : in
+//! turn for each mode i, the columns C = (lambda_1 v_1^(i), ..., lambda_s v_s^(i)) that make |A - X|_F
+//! least among those with gamma = |C|_F / |X|_F <= bound.
+//!
+//! **Method.** Without the bound the normal equations C G = B, with B = the matricized tensor times
+//! the Khatri-Rao product of the other modes, G = the Hadamard product of their Gram matrices.
+//! |X|_F^2 = tr(C G C'), so that the bound is one quadratic inequality, and by Lagrange the columns
+//! sought are a multiple of B (G + nu I)^-1: the regularised normal equations of Beylkin and Mohlenkamp
+//! (2005, section 3.2). From nu = 0 through infinity and from there to minus the largest eigenvalue
+//! of G, gamma falls; nu is found by bisection in the eigenbasis of G.
+//!
+//! **Cost.** The products B (see [`Target`]), 4 s^2 sum p_i flops, d s^3 / 3 (where the bound is
+//! active about 20 d s^3).
+//!
+//! **Guarantee.** Whatever the factors of the others, gamma = 1 can be met, as G has an eigenvalue
+//! of at least 1; and columns within the bound are never made worse: the minimum is a global one, that
+//! of a quadratic function under one quadratic constraint (strong duality holds). In rounded numbers
+//! an update whose equations cannot be solved keeps its columns.
+//!
+//! **Deviations.** The source searches nu per mode too but takes the solution as it is; here it is
+//! multiplied by the number that makes the error least, which changes no gamma. Directions in which G
+//! is below rounding errors stay as they were: the step, not C, is regularised there.
+
+use super::target::{Target, Terms, hadamard};
+use crate::matrix::{Kernel, frobenius};
+use crate::{Result, Scalar, svd};
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::{Mat, MatRef, Par};
+
+/// What a sweep leads to.
+pub(super) struct Swept<T: Scalar> {
+    pub terms: Terms<T>,
+    /// |A - X|_F^2 as a difference, with its possible error.
+    pub square: f64,
+    pub doubt: f64,
+    /// gamma, from Gram matrices.
+    pub gamma: f64,
+}
+
+/// Updates every mode once, starting at `x`.
+pub(super) fn sweep<T: Scalar>(target: &mut dyn Target<T>, x: &Terms<T>, bound: f64) -> Result<Swept<T>> {
+    let Terms { mut lambda, mut modes } = x.clone();
+    let (d, s) = (modes.len(), lambda.len());
+    // Rounding the factors moves gamma by about this much.
+    let margin = (4.0 * T::EPS * d as f64 * (s as f64).sqrt() * bound).min(0.5);
+    let within = if bound.is_finite() { bound * (1.0 - margin) } else { bound };
+    let mut grams: Vec<Mat<f64>> = modes.iter().map(|mode| gram(mode.as_ref())).collect();
+    let norm = target.norm();
+    let mut swept = (norm * norm, 0.0, 1.0);
+    for i in 0..d {
+        let b = wide(target.mttkrp(i, &modes).as_ref()); // (p, s)
+        let mut g = Mat::from_fn(s, s, |_, _| 1.0);
+        for (_, gram) in grams.iter().enumerate().filter(|(j, _)| *j != i) {
+            g = hadamard(g, gram);
+        }
+        let old = Mat::from_fn(modes[i].nrows(), s, |row, k| modes[i][(row, k)].as_f64() * lambda[k]);
+        let mut c = least_squares(&b, &g, &old, T::EPS)?;
+        let mut square = square_of(&c, &g);
+        if within.is_finite() && !(frobenius(&c).powi(2) <= within * within * square) {
+            c = match constrained(&b, &g, within)? {
+                Some(c) => c,
+                None => old,
+            };
+            square = square_of(&c, &g);
+        }
+        for k in 0..s {
+            let column = c.col_as_slice(k);
+            lambda[k] = frobenius(c.col(k).as_mat());
+            if lambda[k] > 0.0 {
+                let out = modes[i].col_as_slice_mut(k).iter_mut();
+                out.zip(column).for_each(|(out, x)| *out = T::of(x / lambda[k]));
+            }
+        }
+        grams[i] = gram(modes[i].as_ref());
+        let inner = inner(&b, &c);
+        let size = frobenius(&c);
+        let doubt = 16.0 * T::EPS * norm * lambda.iter().sum::<f64>();
+        swept =
+            (norm * norm - 2.0 * inner + square, doubt, if size > 0.0 { size / square.sqrt() } else { 1.0 });
+    }
+    Ok(Swept { terms: Terms { lambda, modes }, square: swept.0, doubt: swept.1, gamma: swept.2 })
+}
+
+/// C with C G = B, but for directions of G below s eps, where it stays at `old`.
+fn least_squares(b: &Mat<f64>, g: &Mat<f64>, old: &Mat<f64>, eps: f64) -> Result<Mat<f64>> {
+    let s = g.nrows();
+    let mut step = b - product(old.as_ref(), g.as_ref()); // (p, s)
+    let mut shift = 4.0 * s as f64 * eps;
+    while shift < 1.0 {
+        if let Some(l) = cholesky(g, shift) {
+            let mut right = step.as_mut().transpose_mut(); // (s, p)
+            solve_lower_triangular_in_place(l.as_ref(), right.as_mut(), Par::Seq);
+            solve_upper_triangular_in_place(l.transpose(), right.as_mut(), Par::Seq);
+            step += old;
+            if step.is_all_finite() {
+                return Ok(step);
+            }
+            break;
+        }
+        shift *= 16.0;
+    }
+    Ok(old.clone())
+}
+
+/// The lower triangle of a Cholesky factor of G + shift I.
+fn cholesky(g: &Mat<f64>, shift: f64) -> Option<Mat<f64>> {
+    let s = g.nrows();
+    let mut l = Mat::<f64>::zeros(s, s);
+    for j in 0..s {
+        // Column j of G less the part of the columns before.
+        let mut column: Vec<f64> = g.col_as_slice(j)[j..].to_vec();
+        column[0] += shift;
+        for k in 0..j {
+            let before = &l.col_as_slice(k)[j..];
+            let factor = before[0];
+            column.iter_mut().zip(before).for_each(|(x, y)| *x -= factor * y);
+        }
+        if !(column[0] > 0.25 * shift) {
+            return None;
+        }
+        let root = column[0].sqrt();
+        l.col_as_slice_mut(j)[j..].iter_mut().zip(&column).for_each(|(out, x)| *out = x / root);
+    }
+    Some(l)
+}
+
+/// The best C with |C|_F^2 <= bound^2 tr(C G C'), where there is one in rounded numbers.
+fn constrained(b: &Mat<f64>, g: &Mat<f64>, bound: f64) -> Result<Option<Mat<f64>>> {
+    let eigen = svd::dense(g)?;
+    let (values, vectors) = (eigen.s, eigen.v); // s, (s, s)
+    let top = values.first().copied().unwrap_or(1.0);
+    let rotated = product(b.as_ref(), vectors.as_ref()); // (p, s)
+    let squares: Vec<f64> = (0..values.len()).map(|j| frobenius(rotated.col(j).as_mat()).powi(2)).collect();
+    // On the way from nu = 0 (x = -infinity) through infinity to minus the largest eigenvalue.
+    let weights = |x: f64| -> Vec<f64> {
+        let (a, b) = if x < 0.0 { (1.0, 10f64.powf(x)) } else { (2.0 * 10f64.powf(-x) - 1.0, 1.0) };
+        values.iter().map(|g| 1.0 / (a * (g / top) + b)).collect()
+    };
+    let sum = |f: &dyn Fn(usize) -> f64| (0..values.len()).map(f).sum::<f64>();
+    let square = |w: &[f64]| sum(&|j| values[j] * squares[j] * w[j] * w[j]);
+    let fits = |w: &[f64]| sum(&|j| squares[j] * w[j] * w[j]) <= bound * bound * square(w);
+    let (mut low, mut high) = (-16.0, 15.0);
+    if !fits(&weights(high)) {
+        return Ok(None);
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        *(if fits(&weights(middle)) { &mut high } else { &mut low }) = middle;
+    }
+    let w = weights(high);
+    let scale = sum(&|j| squares[j] * w[j]) / square(&w);
+    let scaled = Mat::from_fn(b.nrows(), values.len(), |i, j| rotated[(i, j)] * (w[j] * scale));
+    let c = product(scaled.as_ref(), vectors.transpose());
+    Ok(c.is_all_finite().then_some(c))
+}
+
+/// tr(C G C').
+fn square_of(c: &Mat<f64>, g: &Mat<f64>) -> f64 {
+    inner(&product(c.as_ref(), g.as_ref()), c).max(0.0)
+}
+
+fn inner(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
+    let column = |k: usize| a.col_as_slice(k).iter().zip(b.col_as_slice(k)).map(|(a, b)| a * b).sum::<f64>();
+    (0..a.ncols()).map(column).sum()
+}
+
+pub(super) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(a.nrows(), b.ncols());
+    f64::product(out.as_mut(), false, a, b);
+    out
+}
+
+/// V'V in double precision.
+fn gram<T: Scalar>(mode: MatRef<'_, T>) -> Mat<f64> {
+    let mode = wide(mode);
+    product(mode.transpose(), mode.as_ref())
+}
+
+fn wide<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].as_f64())
+}
