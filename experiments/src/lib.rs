@@ -10,6 +10,7 @@
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
+//! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -25,6 +26,7 @@ pub mod figure;
 pub mod fit;
 pub mod grid;
 pub mod journal;
+pub mod kronecker_speed;
 pub mod large;
 pub mod lowrank_gemm;
 pub mod measure;

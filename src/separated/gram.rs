@@ -18,9 +18,8 @@
 //!
 //! **Deviations.** The slices lie on fixed grids, since factors of norm 1 have no entry over 1.
 
-use super::Separated;
-use crate::matrix::{Kernel, exponent, scale_by_power_of_two};
-use crate::{Error, Result, Scalar};
+use crate::Scalar;
+use crate::matrix::Kernel;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -78,6 +77,11 @@ impl Pair {
     pub(super) fn distance(xx: Self, xy: Self, yy: Self) -> f64 {
         let twice = Self { high: -2.0 * xy.high, low: -2.0 * xy.low };
         xx.plus(twice).plus(yy).root()
+    }
+
+    /// The nearest `f64`.
+    pub(super) fn value(self) -> f64 {
+        self.high
     }
 
     /// The square root, 0 for what rounding made negative.
@@ -182,35 +186,6 @@ fn add_up<const N: usize>(sums: &mut [Pair], columns: MatRef<'_, f64>) {
         let large = Pair::sum(order(0), order(1));
         *sum = sum.plus(Pair::sum(large.high, large.low + small));
     }
-}
-
-/// A representation with its lambdas times 2^-e, the first of them moderate, and e.
-fn sliced<T: Scalar>(m: &Separated<T>) -> (Sliced, i32) {
-    let e = m.lambda().first().map_or(0, |x| exponent(*x));
-    let weights = m.lambda().iter().map(|x| scale_by_power_of_two(x.as_f64(), -e)).collect();
-    (Sliced::new(weights, m.modes()), e)
-}
-
-/// `<a, b> = x 2^e` for representations of the same shapes: `(x, e)`.
-pub(super) fn inner<T: Scalar>(a: &Separated<T>, b: &Separated<T>) -> (f64, i32) {
-    let ((left, e), (right, f)) = (sliced(a), sliced(b));
-    (left.inner(&right).high, e + f)
-}
-
-/// `|m|_F = x 2^e`: `(x, e)`.
-pub(super) fn norm<T: Scalar>(m: &Separated<T>) -> (f64, i32) {
-    let (own, e) = sliced(m);
-    (own.square().root(), e)
-}
-
-/// `x 2^e`, or the error that it overflows.
-pub(super) fn finite(what: &'static str, x: f64, e: i32) -> Result<f64> {
-    let value = scale_by_power_of_two(x, e);
-    if value.is_finite() {
-        return Ok(value);
-    }
-    let value = format!("{x:e} times 2^{e}");
-    Err(Error::Parameter { name: what, value, remedy: "it exceeds the largest number: scale down first" })
 }
 
 #[cfg(test)]

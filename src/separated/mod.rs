@@ -14,11 +14,15 @@
 //! | a sum of products of any number of factors, the condition number held | [`als()`] |
 //! | fewer terms for a sum, to a tolerance | [`reduce()`] |
 //! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
+//! | a function of many variables, from samples | [`from_function`] |
 
 mod algebra;
 mod als;
 mod descent;
 mod exponential_sum;
+mod fibres;
+mod function;
+mod function_sweep;
 mod gram;
 mod laplacian;
 mod nearest;
@@ -32,6 +36,7 @@ mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
 pub use exponential_sum::ExponentialSum;
+pub use function::{FittedFunction, FromFunction, from_function};
 pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
 pub use nearest::{Nearest, NearestSum, nearest};
 pub use precision::Precision;

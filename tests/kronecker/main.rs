@@ -1,6 +1,7 @@
 //! Kronecker products and their relatives, against dense computations in double precision.
 
 mod algebra;
+mod apply;
 mod inputs;
 mod khatri_rao;
 mod rearrange;

@@ -55,3 +55,4 @@ fn shapes() -> Vec<Vec<(usize, usize)>> {
         vec![(2, 2), (3, 1), (1, 3), (2, 3)],
     ]
 }
+mod function;

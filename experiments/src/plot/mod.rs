@@ -9,6 +9,7 @@ pub mod canvas;
 pub mod common;
 pub mod condition_number;
 pub mod figures;
+pub mod kronecker_speed;
 pub mod lowrank_gemm;
 pub mod panel;
 pub mod rmm;
