@@ -11,7 +11,7 @@
 //! for a tolerance.
 //!
 //! **Cost.** Dense: a copy of A, and O(m n min(m_1 n_1, m_2 n_2)). Randomized: 2 (q + 1) products of
-//! 2 m n (s + oversampling) flops, q being `iterations`, and for the error one more of 2 m n s;
+//! 2 m n (s + oversampling) flops, q = 2 or 3 being `iterations`, and for the error one more of 2 m n s;
 //! memory 2 (q + 1) (s + oversampling) (m_1 n_1 + m_2 n_2) numbers, and no copy of A.
 //!
 //! **Guarantee.** The error is measured from the residual of the very terms returned. Dense: at most
@@ -34,6 +34,9 @@ use faer::Mat;
 /// Exponents up to which sums of products neither overflow nor lose digits.
 const MODERATE: i32 = 40;
 
+/// One iteration fewer is enough where this many times the terms do not exceed what there can be.
+const FEW: usize = 48;
+
 /// How [`nearest`] finds the singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Nearest {
@@ -44,18 +47,18 @@ pub enum Nearest {
     Randomized {
         /// Columns of a block beyond the terms.
         oversampling: usize,
-        /// Krylov steps after the first block.
-        iterations: usize,
+        /// Krylov steps after the first block; where none is said, 2 for at most 1/48 of the terms
+        /// that there can be, or a tolerance, and else 3.
+        iterations: Option<usize>,
         /// Seed of the first block.
         seed: u64,
     },
 }
 
 impl Default for Nearest {
-    /// Randomized with oversampling 4 and 3 iterations, seed 0.
+    /// Randomized with oversampling 4, 2 or 3 iterations, seed 0.
     fn default() -> Self {
-        let Krylov { oversampling, iterations, seed, .. } = Krylov::default();
-        Nearest::Randomized { oversampling, iterations, seed }
+        Nearest::Randomized { oversampling: 4, iterations: None, seed: 0 }
     }
 }
 
@@ -119,11 +122,16 @@ pub fn nearest<T: Scalar>(
         Nearest::Dense => through_dense(&r, rank, limit)?,
         Nearest::Randomized { oversampling, iterations, seed } => match rank {
             SeparationRank::Tolerance(tolerance) => {
-                let parameters =
-                    Adaptive { tolerance, power_iterations: iterations, seed, ..Default::default() };
+                let power_iterations = iterations.unwrap_or(2);
+                let parameters = Adaptive { tolerance, power_iterations, seed, ..Default::default() };
                 (adaptive(&r, &parameters)?.svd, None)
             }
-            _ => (krylov(&r, limit, &Krylov { oversampling, block: None, iterations, seed })?, None),
+            _ => {
+                let few = limit <= SeparationRank::largest(&shapes) / FEW;
+                let iterations = iterations.unwrap_or(if few { 2 } else { 3 });
+                let parameters = Krylov { oversampling, block: None, iterations, seed };
+                (krylov(&r, limit, &parameters)?, None)
+            }
         },
     };
     let optimum = all.as_ref().map(|s| slice_norm(&s[svd.rank()..]));

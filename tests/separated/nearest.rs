@@ -10,7 +10,7 @@ use lowrank::{Error, Scalar, Separated};
 
 type Shapes = [(usize, usize); 2];
 
-const RANDOMIZED: Nearest = Nearest::Randomized { oversampling: 4, iterations: 3, seed: 0 };
+const RANDOMIZED: Nearest = Nearest::Randomized { oversampling: 4, iterations: None, seed: 0 };
 
 /// R(A), row by row a block of A.
 pub fn rearranged<T: Scalar>(a: MatRef<'_, T>, [(m1, n1), (m2, n2)]: Shapes) -> Mat<T> {
@@ -100,10 +100,11 @@ fn the_dense_path_is_optimal_over_the_gallery() {
 #[test]
 fn the_randomized_path_is_within_half_a_percent_of_the_optimum() {
     fn check<T: Scalar>(seeds: u64) {
+        let mut worst = (0.0, String::new());
         let ranges: [(Shapes, &[usize]); 3] = [
-            ([(16, 24), (24, 16)], &[1, 4, 16, 32, 64]),
-            ([(8, 16), (40, 30)], &[1, 4, 16, 20]),
-            ([(60, 10), (16, 16)], &[2, 16, 40]),
+            ([(16, 24), (24, 16)], &[1, 4, 8, 9, 32, 64]),
+            ([(8, 16), (40, 30)], &[1, 2, 4, 20]),
+            ([(60, 10), (16, 16)], &[2, 5, 16, 40]),
         ];
         for (shapes, ranks) in ranges {
             let (p, q) = (shapes[0].0 * shapes[0].1, shapes[1].0 * shapes[1].1);
@@ -119,13 +120,17 @@ fn the_randomized_path_is_within_half_a_percent_of_the_optimum() {
                 let a = folded(&r, shapes);
                 for (&s, seed) in ranks.iter().flat_map(|s| (0..seeds).map(move |seed| (s, seed))) {
                     let case = format!("{} {name} {shapes:?} s={s} seed {seed}", T::NAME);
-                    let method = Nearest::Randomized { oversampling: 4, iterations: 3, seed };
+                    let method = Nearest::Randomized { oversampling: 4, iterations: None, seed };
                     let found = nearest(&a, shapes, SeparationRank::Fixed(s), method).unwrap();
                     let ratio = honest(a.as_ref(), &found, &case) / optimum(&values, s);
                     assert!(ratio <= 1.005, "{case}: {ratio}");
+                    if ratio > worst.0 {
+                        worst = (ratio, case);
+                    }
                 }
             }
         }
+        println!("{:.5} times the optimum: {}", worst.0, worst.1);
     }
     check::<f64>(2);
     check::<f32>(1);

@@ -1,6 +1,9 @@
 //! Tensor trains: the container, TT-SVD and rounding, against dense tensors and their unfoldings.
 
 mod algebra;
+mod arithmetic;
+mod cross;
+mod randomized;
 #[path = "../support/mod.rs"]
 mod support;
 mod svd;

@@ -12,14 +12,27 @@
 //! | the same, faster, for given ranks | [`tt_svd_randomized`] |
 //! | lower the ranks of a train | [`TensorTrain::round`] |
 
+mod algebra;
+mod contract;
+mod cross;
 mod dense;
+mod implicit;
+mod inner;
+mod operator;
 mod orthogonal;
+mod quantized;
+mod randomized;
 mod rounding;
 mod scale;
+mod steps;
 mod truncation;
 mod tt_svd;
 mod tt_svd_randomized;
 
+pub use cross::{Cross, CrossTrain, Missed, cross};
+pub use operator::TrainOperator;
+pub use quantized::{quantize, quantized_cross};
+pub use randomized::RandomizedRounding;
 pub use truncation::{Limit, Truncated, Truncation};
 pub use tt_svd::tt_svd;
 pub use tt_svd_randomized::{RandomizedTt, tt_svd_randomized};

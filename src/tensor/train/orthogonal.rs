@@ -1,4 +1,4 @@
-//! Orthonormal cores, and the norm they give without squaring the condition.
+//! Orthonormal cores.
 //!
 //! A core of shape (l, n, r) is left-orthonormal where its unfolding (l n, r) has orthonormal
 //! columns, right-orthonormal where that of shape (l, n r) has orthonormal rows.
@@ -36,17 +36,6 @@ impl<T: Scalar> TensorTrain<T> {
         let j = j + right_sweep(&mut cores)?;
         scale::restore(&mut cores, 0, j);
         Ok(Self::from_valid(cores))
-    }
-
-    /// |X|_F, from orthonormal cores, accurate to a small multiple of eps. Infinite where the norm
-    /// itself is beyond the largest f64. O(d n r^3).
-    ///
-    /// # Errors
-    /// None for finite cores.
-    pub fn norm(&self) -> Result<f64> {
-        let (mut cores, j) = self.clone().into_normalized();
-        let j = j + right_sweep(&mut cores)?;
-        Ok(scale::shifted(scale::norm(cores[0].as_slice().unwrap_or(&[])), j))
     }
 
     /// The cores divided by powers of two, and the sum of the exponents.
