@@ -31,6 +31,7 @@ mod rank;
 mod reduce;
 mod representation;
 mod shapes;
+mod start;
 mod sweep;
 mod target;
 
