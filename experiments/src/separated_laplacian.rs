@@ -230,7 +230,8 @@ impl Study for SeparatedLaplacian {
     }
 
     fn cost(self, trial: &Trial) -> f64 {
-        let terms = 30.0 * trial.d as f64 * if trial.right_hand_side == RightHandSide::Ones { 1.0 } else { 3.0 };
+        let terms =
+            30.0 * trial.d as f64 * if trial.right_hand_side == RightHandSide::Ones { 1.0 } else { 3.0 };
         1e-2 + 1e-9 * terms * terms * (trial.n * trial.d) as f64
     }
 

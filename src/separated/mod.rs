@@ -35,5 +35,5 @@ pub use nearest::{Nearest, NearestSum, nearest};
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;
-pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
+pub use solve::{ConjugateGradients, Solution, conjugate_gradients};

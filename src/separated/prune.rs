@@ -55,7 +55,8 @@ pub(super) fn prune<T: Scalar>(
         if residual < before {
             best = Some(Pruned { x: candidate, rest, residual });
         }
-        let Some(best) = best.as_ref().filter(|best| best.residual > goal && best.residual < 0.5 * before) else {
+        let Some(best) = best.as_ref().filter(|best| best.residual > goal && best.residual < 0.5 * before)
+        else {
             break;
         };
         // The gradient, in twice the precision: what least squares do to the residual that is left.
@@ -76,21 +77,6 @@ pub(super) fn prune<T: Scalar>(
 
 /// Times that coefficients are computed.
 const REFINEMENTS: usize = 4;
-
-/// The same for b = A x: another vector with nearly the same image, to `tolerance` of its norm.
-pub(super) fn prune_direction<T: Scalar>(
-    a: &Separated<T>,
-    x: &Separated<T>,
-    tolerance: f64,
-) -> Result<Separated<T>> {
-    let nothing = Separated::zeros(x.shapes().to_vec())?;
-    let (gram, _) = normal_equations(a, &nothing, x);
-    let sum = |k: usize| gram.col_as_slice(k).iter().sum::<f64>();
-    let right: Vec<f64> = (0..gram.ncols()).map(sum).collect();
-    let norm = right.iter().sum::<f64>().max(0.0).sqrt();
-    let chosen = chosen(&gram, &right, tolerance * norm);
-    combined(x, &chosen.kept, &chosen.coefficients)
-}
 
 /// The terms `kept` of x, multiplied by coefficients.
 fn combined<T: Scalar>(x: &Separated<T>, kept: &[usize], coefficients: &[f64]) -> Result<Separated<T>> {
@@ -159,7 +145,10 @@ fn normal_equations<T: Scalar>(a: &Separated<T>, b: &Separated<T>, x: &Separated
             multiply(&mut right, block, side.as_ref());
         }
         let sum = Mat::from_fn(s, s, |j, k| {
-            weight(p) * (0..count).map(|q| weight(q) * products[(j, q * s + k)]).sum::<f64>() * own[j] * own[k]
+            weight(p)
+                * (0..count).map(|q| weight(q) * products[(j, q * s + k)]).sum::<f64>()
+                * own[j]
+                * own[k]
         });
         let right: Vec<f64> = (0..s)
             .map(|k| {

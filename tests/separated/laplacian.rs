@@ -40,7 +40,8 @@ fn exact_solution(n: usize, d: usize, b: &Mat<f64>) -> Mat<f64> {
     let sine = |i: usize, j: usize| (2.0 * h).sqrt() * (PI * ((i + 1) * (j + 1)) as f64 * h).sin();
     let eigenvalue = |j: usize| (2.0 / h * (0.5 * PI * (j + 1) as f64 * h).sin()).powi(2);
     let digit = |x: usize, k: usize| x / n.pow(k as u32) % n;
-    let transform = Mat::from_fn(size, size, |i, j| (0..d).map(|k| sine(digit(i, k), digit(j, k))).product::<f64>());
+    let transform =
+        Mat::from_fn(size, size, |i, j| (0..d).map(|k| sine(digit(i, k), digit(j, k))).product::<f64>());
     let mut spectral: Mat<f64> = transform.transpose() * b;
     for i in 0..size {
         let value: f64 = (0..d).map(|k| eigenvalue(digit(i, k))).sum();
