@@ -78,21 +78,6 @@ pub(super) fn prune<T: Scalar>(
 /// Times that coefficients are computed.
 const REFINEMENTS: usize = 4;
 
-/// The same for b = A x: another vector with nearly the same image, to `tolerance` of its norm.
-pub(super) fn prune_direction<T: Scalar>(
-    a: &Separated<T>,
-    x: &Separated<T>,
-    tolerance: f64,
-) -> Result<Separated<T>> {
-    let nothing = Separated::zeros(x.shapes().to_vec())?;
-    let (gram, _) = normal_equations(a, &nothing, x);
-    let sum = |k: usize| gram.col_as_slice(k).iter().sum::<f64>();
-    let right: Vec<f64> = (0..gram.ncols()).map(sum).collect();
-    let norm = right.iter().sum::<f64>().max(0.0).sqrt();
-    let chosen = chosen(&gram, &right, tolerance * norm);
-    combined(x, &chosen.kept, &chosen.coefficients)
-}
-
 /// The terms `kept` of x, multiplied by coefficients.
 fn combined<T: Scalar>(x: &Separated<T>, kept: &[usize], coefficients: &[f64]) -> Result<Separated<T>> {
     let lambda = kept.iter().zip(coefficients).map(|(&k, c)| T::of(x.lambda()[k].as_f64() * c)).collect();
