@@ -57,4 +57,3 @@ fn shapes() -> Vec<Vec<(usize, usize)>> {
         vec![(2, 2), (3, 1), (1, 3), (2, 3)],
     ]
 }
-mod function;
