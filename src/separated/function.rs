@@ -232,7 +232,11 @@ impl Search {
             for (i, known) in fibres.iter_mut().enumerate() {
                 let mut more = grid.fibres(i, drawn..wanted)?;
                 crate::matrix::scale_in_place(&mut more.values, -self.shift);
-                check_finite("f", &more.values)?; // a value 2^1000 times those of the choice
+                check_finite("f", &more.values).map_err(|_| Error::Parameter {
+                    name: "f",
+                    value: "values further apart than the numbers of a double reach".to_string(),
+                    remedy: "limit the range of its magnitudes",
+                })?;
                 known.extend(more);
                 evaluations += (wanted - drawn) * grid.sizes[i];
             }
