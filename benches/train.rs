@@ -1,10 +1,10 @@
-//! Speed of rounding, inner products and entrywise products of tensor trains.
+//! Speed of rounding, inner products, entrywise products and cross approximation of tensor trains.
 //!
 //! `cargo bench --bench train -- --quick` takes seconds. The errors are printed once, before the times.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lowrank::TensorTrain;
-use lowrank::tensor::train::{RandomizedRounding, Truncation};
+use lowrank::tensor::train::{Cross, RandomizedRounding, Truncation, cross};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -58,5 +58,22 @@ fn smooth() -> TensorTrain<f64> {
     TensorTrain::new(cores.collect()).expect("a train")
 }
 
-criterion_group!(benches, rounding, randomized);
+/// 1 / (1 + sum of x_k) on a grid of 32 points of [0, 1] in each of ten variables.
+fn reciprocal(c: &mut Criterion) {
+    let f = |i: &[usize]| 1.0 / (1.0 + i.iter().map(|&i| i as f64 / 31.0).sum::<f64>());
+    let run = |seed| cross(f, &[32; 10], Cross { tolerance: 4e-11, seed, ..Default::default() });
+    for seed in 0..5 {
+        let x = run(seed).expect("a train");
+        println!("cross, seed {seed}: {} evaluations, error {:e}", x.evaluations, x.relative_error);
+    }
+    let mut group = c.benchmark_group("train");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(1000));
+    group.bench_function("cross of 1 / (1 + sum)", |c| c.iter(|| run(black_box(0))));
+    group.finish();
+}
+
+criterion_group!(benches, rounding, randomized, reciprocal);
 criterion_main!(benches);

@@ -27,8 +27,8 @@
 //! | sums of Kronecker products with a condition number | [`separated`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
 //! | unfoldings, products along modes, MTTKRP of dense tensors | [`tensor`] |
-//! | Tucker: HOSVD, sequentially truncated, randomized, HOOI; partial modes | [`tensor::tucker`] |
-//! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
+//! | Tucker: HOSVD, sequentially truncated, randomized, HOOI, nonnegative; partial modes | [`tensor::tucker`] |
+//! | tensor trains of tensors, functions and samples: algebra, rounding, operators, quantized trains | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |

@@ -7,6 +7,7 @@ mod allocation;
 
 use allocation::peak;
 use lowrank::faer::{Mat, MatRef};
+use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
@@ -21,6 +22,12 @@ fn tensor(shape: &[usize]) -> ArrayD<f64> {
 fn no_more_than_the_result_and_a_quarter_of_the_input() {
     // Two threads: what a thread needs is counted for each.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    // The product of matrices keeps a workspace for each thread, which is asked for here.
+    let square = Mat::<f64>::ones(512, 512);
+    pool.broadcast(|_| {
+        let mut out = Mat::<f64>::zeros(512, 512);
+        f64::product(out.as_mut(), false, square.as_ref(), square.as_ref());
+    });
     let shape = [160, 200, 180];
     let a = tensor(&shape);
     let quarter = a.len() * 8 / 4;

@@ -11,6 +11,7 @@
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
+//! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -37,6 +38,7 @@ pub mod progress;
 pub mod rmm;
 pub mod rsvd;
 pub mod run;
+pub mod separated_laplacian;
 pub mod separation_rank;
 pub mod series;
 pub mod spectra;

@@ -1,9 +1,9 @@
 //! Sums over one mode, and over all modes but one, as batches of matrix products on views.
 //!
 //! Tensors come with the mode in question as their last axis. Axes that lie one beside the other in
-//! memory are taken as one, the longest axis is halved until a piece is small, and a piece is a
-//! batch of products of matrices along the longest axis that is left. What is cut depends on shapes
-//! and strides alone, and so do the bits.
+//! memory are taken as one; matrices lie along the longest axis, the others count them. Axes are
+//! halved until a piece is small, those that count first, and a piece is a batch of products. What is
+//! cut depends on shapes and strides alone, and so do the bits.
 
 use crate::Scalar;
 use crate::matrix::{view_of_array, view_of_array_mut};
@@ -61,9 +61,12 @@ fn longest<T>(a: &ArrayViewD<'_, T>) -> Axis {
     Axis((0..a.ndim() - 1).max_by_key(|axis| a.shape()[*axis]).unwrap_or(0))
 }
 
-/// The axis to halve and the length of the first half, where there is work for two.
+/// The axis to halve and the length of the first half, where there is work for two: the longest of
+/// those that only count matrices, then the one along which the matrices lie.
 pub(super) fn halves<T>(a: &ArrayViewD<'_, T>, flops: f64, piece: f64) -> Option<(Axis, usize)> {
-    let axis = longest(a);
+    let matrices = longest(a);
+    let others = (0..a.ndim() - 1).filter(|axis| Axis(*axis) != matrices && a.shape()[*axis] > 1);
+    let axis = others.max_by_key(|axis| a.shape()[*axis]).map_or(matrices, Axis);
     let length = a.len_of(axis);
     let half = if length >= 64 { (length / 2).next_multiple_of(16) } else { length / 2 };
     (length > 1 && flops > piece).then_some((axis, half))

@@ -8,7 +8,7 @@
 //! | tensors as matrices and back | [`unfold()`], [`fold`] |
 //! | products with matrices along one or several modes | [`mode_product()`], [`multi_mode_product`] |
 //! | the tensor times a Khatri-Rao product | [`mttkrp()`] |
-//! | Tucker decompositions: HOSVD, sequentially truncated, randomized, HOOI | [`tucker`] |
+//! | Tucker decompositions: HOSVD, sequentially truncated, randomized, HOOI, nonnegative | [`tucker`] |
 //! | tensor trains | [`train`] |
 
 mod dense;

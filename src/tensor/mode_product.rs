@@ -119,7 +119,7 @@ fn checked_products<T: Scalar>(
 ///
 /// First k and then l costs p_k + p_k p_l / n_k times the size, so k goes first where
 /// p_k (1 - p_l / n_l) <= p_l (1 - p_k / n_k): largest 1/p - 1/n first.
-fn cheapest(shape: &[usize], mut pairs: Vec<(usize, usize)>) -> Vec<usize> {
+pub(super) fn cheapest(shape: &[usize], mut pairs: Vec<(usize, usize)>) -> Vec<usize> {
     let key = |&(mode, p): &(usize, usize)| 1.0 / p as f64 - 1.0 / shape[mode] as f64;
     pairs.sort_by(|x, y| key(y).total_cmp(&key(x)).then(x.0.cmp(&y.0)));
     pairs.into_iter().map(|(mode, _)| mode).collect()

@@ -21,7 +21,8 @@
 //! **Deviations.** None.
 
 use super::dense::{check_mode, check_order, most, overflow, size, zeros};
-use crate::matrix::{exponent, largest_finite, largest_finite_array, scale_by_power_of_two};
+use super::kernel::reduce;
+use crate::matrix::{array_view, exponent, largest_finite, largest_finite_array, scale_by_power_of_two};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 use ndarray::{ArrayViewD, Axis, CowArray, IxDyn};
@@ -117,10 +118,10 @@ struct Split {
 }
 
 impl Split {
-    /// The one with the smallest s + P; of equal ones that with the smallest s.
+    /// The one with the smallest s + P; of equal ones that with the smallest s, and at the right end.
     fn of(shape: &[usize], mode: usize) -> Self {
         let d = shape.len();
-        let ends = (0..=mode).map(|m| (0..m, m..d)).chain((mode + 1..=d).map(|m| (m..d, 0..m)));
+        let ends = (mode + 1..=d).map(|m| (m..d, 0..m)).chain((0..=mode).map(|m| (0..m, m..d)));
         let size = |modes: &Range<usize>| shape[modes.clone()].iter().map(|n| *n as f64).product::<f64>();
         let key = |(s, p): &(Range<usize>, Range<usize>)| (size(s) + size(p), size(s));
         let best = ends.min_by(|x, y| key(x).0.total_cmp(&key(y).0).then(key(x).1.total_cmp(&key(y).1)));
@@ -156,16 +157,22 @@ pub(super) fn contracted<T: Scalar>(
         true => MatRef::from_row_major_slice(entries, s, p).transpose(),
         false => MatRef::from_row_major_slice(entries, p, s),
     };
+    let table = MatRef::from_row_major_slice(&table, s, columns);
+    if left.len() == 1 {
+        // A product of matrices and no more: (n, s) times (s, R).
+        let sums = reduce(array_view(matrix.transpose()).into_dyn(), array_view(table).into_dyn());
+        return Ok(rows(sums.as_ref(), 0));
+    }
     let work = Work {
         matrix,
-        table: MatRef::from_row_major_slice(&table, s, columns),
+        table,
         before: tables(left.start..mode)?,
         after: tables(mode + 1..left.end)?,
         weighted: (left.start < mode, mode + 1 < left.end),
         n,
         columns,
     };
-    work.run(&mut out)?;
+    work.run(&mut out);
     Ok(out)
 }
 
@@ -229,12 +236,12 @@ const PIECE: f64 = 16e6;
 const BLOCK: usize = 1 << 14;
 
 impl<T: Scalar> Work<'_, T> {
-    fn run(&self, out: &mut [T]) -> Result<()> {
+    fn run(&self, out: &mut [T]) {
         let (p, s) = self.matrix.shape();
         let (l, q) = (self.before.len() / self.columns, self.after.len() / self.columns);
         let flops = 2.0 * p as f64 * s as f64 * self.columns as f64;
         let pieces = (flops / PIECE).ceil().clamp(1.0, 64.0) as usize;
-        if l == 1 || self.n * q >= 256 * pieces {
+        if self.n >= 2 * pieces && (l == 1 || self.n * q >= 256 * pieces) {
             // Each piece has its own rows of the result.
             let height = self.n.div_ceil(pieces);
             out.par_chunks_mut(height * self.columns).enumerate().for_each(|(piece, out)| {
@@ -244,36 +251,45 @@ impl<T: Scalar> Work<'_, T> {
                     self.block_by_block(start + rows.start * q..start + rows.end * q, rows.start, out);
                 }
             });
-            return Ok(());
+            return;
         }
-        // Each piece sums over its own part of the modes before.
+        // Each piece sums over its own rows of the matrix.
         let room = (p * s / (8 * out.len())).max(1);
-        let depth = l.div_ceil(pieces.min(room));
-        let sums: Vec<Vec<T>> = (0..l.div_ceil(depth))
+        let height = p.div_ceil(pieces.min(room));
+        let sums: Vec<Vec<T>> = (0..p.div_ceil(height))
             .into_par_iter()
             .map(|piece| {
                 let mut sum = vec![T::of(0.0); out.len()];
-                let outer = piece * depth..(piece * depth + depth).min(l);
-                self.block_by_block(outer.start * self.n * q..outer.end * self.n * q, 0, &mut sum);
+                self.block_by_block(piece * height..(piece * height + height).min(p), 0, &mut sum);
                 sum
             })
             .collect();
         for sum in sums {
             out.iter_mut().zip(sum).for_each(|(x, y)| *x += y);
         }
-        Ok(())
     }
 
     /// Both steps for some rows of the matrix; `out` holds rows of the result from `first` on.
     fn block_by_block(&self, rows: Range<usize>, first: usize, out: &mut [T]) {
-        let height = (BLOCK / self.columns).max(32).min(rows.len());
-        let mut y = vec![T::of(0.0); height * self.columns];
+        let columns = self.columns;
+        let height = (BLOCK / columns).max(32).min(rows.len());
+        let mut y = vec![T::of(0.0); height * columns];
+        // Where A lies by columns the product is faster by columns too.
+        let mut by_columns = vec![T::of(0.0); if self.matrix.row_stride() == 1 { y.len() } else { 0 }];
         let mut start = rows.start;
         while start < rows.end {
             let height = height.min(rows.end - start);
-            let y = &mut y[..height * self.columns]; // (height, R)
-            let block = MatMut::from_row_major_slice_mut(y, height, self.columns);
-            T::product(block, false, self.matrix.subrows(start, height), self.table);
+            let a = self.matrix.subrows(start, height);
+            let y = &mut y[..height * columns]; // (height, R)
+            let mut block = MatMut::from_row_major_slice_mut(y, height, columns);
+            if by_columns.is_empty() {
+                T::product(block, false, a, self.table);
+            } else {
+                let buffer = &mut by_columns[..height * columns];
+                let mut buffer = MatMut::from_column_major_slice_mut(buffer, height, columns);
+                T::product(buffer.as_mut(), false, a, self.table);
+                block.copy_from(buffer);
+            }
             self.add(start, y, first, out);
             start += height;
         }
@@ -283,9 +299,8 @@ impl<T: Scalar> Work<'_, T> {
     fn add(&self, start: usize, y: &[T], first: usize, out: &mut [T]) {
         let columns = self.columns;
         let q = self.after.len() / columns;
-        for (row, y) in y.chunks_exact(columns).enumerate() {
-            let place = start + row;
-            let (outer, i, inner) = (place / (self.n * q), place / q % self.n, place % q);
+        let (mut outer, mut i, mut inner) = (start / (self.n * q), start / q % self.n, start % q);
+        for y in y.chunks_exact(columns) {
             let out = &mut out[(i - first) * columns..][..columns];
             let w = &self.before[outer * columns..][..columns];
             let v = &self.after[inner * columns..][..columns];
@@ -297,6 +312,13 @@ impl<T: Scalar> Work<'_, T> {
                     let weighted = y.iter().zip(w).zip(v);
                     out.iter_mut().zip(weighted).for_each(|(x, ((y, w), v))| *x += *y * *w * *v);
                 }
+            }
+            inner += 1;
+            if inner == q {
+                (inner, i) = (0, i + 1);
+            }
+            if i == self.n {
+                (i, outer) = (0, outer + 1);
             }
         }
     }

@@ -11,6 +11,7 @@ mod precision;
 mod reduce;
 mod representation;
 mod shapes;
+mod solve;
 
 use lowrank::faer::Mat;
 use lowrank::random::gaussian;

@@ -2,6 +2,7 @@
 //! the singular values of unfoldings.
 
 mod edges;
+mod nonnegative;
 mod products;
 #[path = "../support/mod.rs"]
 mod support;

@@ -111,7 +111,7 @@ fn scales_do_not_matter() {
     // Huge and tiny cores in turn, the other way round in y.
     let uneven = |x: &TensorTrain<f64>, sign: i32| {
         let cores = x.clone().into_cores().into_iter().enumerate();
-        let power = |k: usize| 2f64.powi(if k % 2 == 0 { 900 * sign } else { -900 * sign });
+        let power = |k: usize| 2f64.powi(if k.is_multiple_of(2) { 900 * sign } else { -900 * sign });
         TensorTrain::new(cores.map(|(k, core)| core.mapv(|x| x * power(k))).collect()).unwrap()
     };
     let (u, v) = (uneven(&x, 1), uneven(&y, -1));

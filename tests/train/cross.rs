@@ -56,7 +56,7 @@ const FUNCTIONS: [Named; 8] = [
     ("gaussian", |i| (-i.iter().map(|&i| (i as f64 / 4.0 - 1.0).powi(2)).sum::<f64>()).exp()),
     ("root", |i| (1.0 + i.iter().map(|&i| (i * i) as f64).sum::<f64>()).sqrt()),
     ("product and sum", |i| i.iter().map(|&i| 1.0 + i as f64).product::<f64>().ln()),
-    ("parity", |i| if i.iter().sum::<usize>() % 2 == 0 { 1.0 } else { -1.0 }),
+    ("parity", |i| if i.iter().sum::<usize>().is_multiple_of(2) { 1.0 } else { -1.0 }),
 ];
 
 fn converged<T: Scalar>(tolerance: f64) {

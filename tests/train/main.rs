@@ -3,7 +3,9 @@
 mod algebra;
 mod arithmetic;
 mod cross;
+mod operators;
 mod randomized;
+mod search;
 #[path = "../support/mod.rs"]
 mod support;
 mod svd;

@@ -2,8 +2,7 @@
 //!
 //! [`scale`] places numbers and labels ticks, [`canvas`] draws on a file's surface, [`panel`] is
 //! one pair of axes, [`sheet`] lays out and writes a whole figure; [`figures`] makes the figures of
-//! the entrywise searches out of their tables, [`rsvd`], [`rmm`], [`lowrank_gemm`], [`spectra`],
-//! [`separation_rank`] and [`condition_number`] those of the experiments with these names.
+//! the entrywise searches out of their tables, the others those of the experiments with their names.
 
 pub mod canvas;
 pub mod common;
@@ -15,6 +14,7 @@ pub mod panel;
 pub mod rmm;
 pub mod rsvd;
 pub mod scale;
+pub mod separated_laplacian;
 pub mod separation_rank;
 pub mod sheet;
 pub mod spectra;

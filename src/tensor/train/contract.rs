@@ -54,7 +54,7 @@ impl<T: Scalar> TensorTrain<T> {
         for (k, v) in vectors.iter().enumerate() {
             self.check_vector("vectors", k, v).map_err(|e| e.within(k))?;
         }
-        let modes: Vec<_> = vectors.iter().map(|v| Mode::Contracted(*v)).collect();
+        let modes: Vec<_> = vectors.iter().map(|v| Mode::Contracted(v)).collect();
         Ok(self.reduced(&modes).1)
     }
 

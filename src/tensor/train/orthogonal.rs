@@ -76,19 +76,25 @@ fn left_sweep<T: Scalar>(cores: &mut [Array3<T>]) -> Result<i32> {
         return Ok(taken);
     }
     for k in 0..cores.len() - 1 {
-        let (left, n, right) = cores[k].dim();
-        let data = cores[k].as_slice().unwrap_or(&[]);
-        let Qr { q, r } = svd::qr(MatRef::from_row_major_slice(data, left * n, right))?;
-        let rank = q.ncols();
-        cores[k] = core_from((left, n, rank), rows(q.as_ref()));
-        // R G_{k+1}: (rank, right) times (right, m s)
-        let (_, m, s) = cores[k + 1].dim();
-        let after = cores[k + 1].as_slice().unwrap_or(&[]);
-        let product = dense::product(&rows(r.as_ref()), after, (rank, right, m * s), "a core")?;
-        cores[k + 1] = core_from((rank, m, s), product);
+        shift_right(cores, k)?;
         taken += scale::normalize(&mut cores[k + 1..k + 2]);
     }
     Ok(taken)
+}
+
+/// Makes core k left-orthonormal; its R goes to the next one.
+pub(super) fn shift_right<T: Scalar>(cores: &mut [Array3<T>], k: usize) -> Result<()> {
+    let (left, n, right) = cores[k].dim();
+    let data = cores[k].as_slice().unwrap_or(&[]);
+    let Qr { q, r } = svd::qr(MatRef::from_row_major_slice(data, left * n, right))?;
+    let rank = q.ncols();
+    cores[k] = core_from((left, n, rank), rows(q.as_ref()));
+    // R G_{k+1}: (rank, right) times (right, m s)
+    let (_, m, s) = cores[k + 1].dim();
+    let after = cores[k + 1].as_slice().unwrap_or(&[]);
+    let product = dense::product(&rows(r.as_ref()), after, (rank, right, m * s), "a core")?;
+    cores[k + 1] = core_from((rank, m, s), product);
+    Ok(())
 }
 
 /// The entries column by column.

@@ -87,6 +87,7 @@ pub fn hooi<T: Scalar>(a: ArrayViewD<'_, T>, ranks: &Ranks, parameters: &Hooi) -
     }
     let (modes, problem) = Problem::checked(a, ranks, &parameters.start)?;
     let Parts { mut core, mut factors, tails } = problem.decompose(&modes, ranks, &parameters.start)?;
+    let modes: Vec<usize> = modes.into_iter().filter(|mode| factors[*mode].is_some()).collect();
     let (start_error, norm) = problem.distance(&core, &factors)?;
     let back = |x: f64| scale_by_power_of_two(x, problem.e);
     let progress =
@@ -135,7 +136,7 @@ fn iterate<T: Scalar>(
     for (k, &mode) in modes.iter().enumerate() {
         let y = problem.projected(&factors, Some(mode))?; // (r_1, ..., n_k, ..., r_d)
         let (mut left, s) = left_singular(y.view(), mode, 0)?;
-        let rank = factors[mode].as_ref().map_or(0, |f| f.ncols()).min(s.len());
+        let rank = factors[mode].as_ref().map_or(0, |u| u.ncols()).min(s.len());
         left.resize_with(left.nrows(), rank, |_, _| T::of(0.0));
         if k + 1 == modes.len() {
             core = Some(product_along(y.view(), left.transpose(), mode)?);

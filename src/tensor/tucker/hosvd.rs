@@ -20,7 +20,8 @@
 //! The error is measured from the residual of the decomposition returned. |U'U - I|_F <= 10 n_k eps. The bits do not depend on
 //! the number of threads. With [`Basis::Gram`] what is below 1e-7 |A|_F is not seen, see there.
 //!
-//! **Deviations.** Ranks are at least one, so a zero tensor has ranks one. In each column of a factor
+//! **Deviations.** Ranks are at least one, so a zero tensor has ranks one. A mode that a tolerance or
+//! an energy leaves at its full size has no factor, which is exact and stores less. In each column of a factor
 //! the entry of largest magnitude is positive.
 
 use super::basis::{Basis, Keep, Kept};
@@ -192,6 +193,9 @@ impl<'a, T: Scalar> Problem<'a, T> {
                 None => (self.a.view(), self.e),
             };
             let Kept { left, tail } = parameters.basis.of(from.view(), mode, e, keep, &mut norm)?;
+            if self.tolerance.is_some() && left.ncols() == left.nrows() {
+                continue;
+            }
             tails[place] = tail;
             lost = f64::hypot(lost, relative(tail, norm.unwrap_or(0.0)));
             if parameters.sequential {

@@ -8,11 +8,13 @@
 //! | decompose by singular value decompositions of unfoldings, for ranks, a tolerance or an energy | [`hosvd()`] |
 //! | the same with random sketches, or with Gram matrices | [`Basis`] |
 //! | lower the error at the same ranks | [`hooi()`] |
+//! | without negative entries | [`nonnegative()`] |
 //! | the decomposition itself | [`Tucker`] |
 
 mod basis;
 mod hooi;
 mod hosvd;
+mod nonnegative;
 mod ranks;
 mod representation;
 mod residual;
@@ -22,5 +24,6 @@ mod triangle;
 pub use basis::Basis;
 pub use hooi::{Hooi, HooiFit, hooi};
 pub use hosvd::{Compressed, Hosvd, hosvd};
+pub use nonnegative::{Nonnegative, NonnegativeFit, nonnegative};
 pub use ranks::Ranks;
 pub use representation::Tucker;

@@ -2,13 +2,16 @@
 
 use super::basis::Kept;
 use super::residual::distance;
-use crate::matrix::{array_view, canonical_signs, scale_by_power_of_two, scaled};
-use crate::svd::{self, Adaptive, Randomized, Svd};
-use crate::tensor::dense::zeros;
+use super::triangle::triangle;
+use crate::matrix::{array_view, canonical_signs, max_norm, scale_by_power_of_two, scaled};
+use crate::random::{fill_gaussian, stream};
+use crate::svd::{self, Adaptive};
+use crate::tensor::dense::{scale_up, zeros};
 use crate::tensor::kernel::{expand, last, reduce};
 use crate::{Operator, Result, Scalar, Status};
 use faer::{Mat, MatRef};
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
+use rayon::prelude::*;
 
 /// 2^-e times the unfolding (n, M) of a mode of a tensor, which is not empty.
 pub(super) struct Unfolding<'a, T: Scalar> {
@@ -34,8 +37,21 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
         if rank.saturating_add(oversampling) > self.most() {
             return Ok(None);
         }
-        let parameters = Randomized { oversampling, power_iterations, seed, ..Default::default() };
-        self.kept(svd::randomized(self, rank, &parameters)?).map(Some)
+        let width = rank + oversampling;
+        let omega = self.gaussian(width, seed)?; // (.., width)
+        let mut q = svd::orthonormal_basis(reduce(self.a.clone(), omega.view()))?; // (n, width)
+        drop(omega);
+        for _ in 0..power_iterations {
+            let mut w = self.transposed(q.as_ref())?; // (.., width)
+            orthonormalize(&mut w);
+            scale_up(&mut w, -self.e, "sketch")?;
+            q = svd::orthonormal_basis(reduce(self.a.clone(), w.view()))?;
+        }
+        let r = triangle(self.transposed(q.as_ref())?.view(), 0); // A'Q = P R
+        let small = svd::dense(r)?;
+        let mut left = Mat::zeros(q.nrows(), rank);
+        T::product(left.as_mut(), false, q.as_ref(), small.v.subcols(0, rank));
+        self.kept(left).map(Some)
     }
 
     /// As few left singular vectors, one at least, as leave no more than `limit` outside; `None`
@@ -62,7 +78,7 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
         }
         let kept = match found.svd.rank() {
             0 => self.fixed(1, block - 1, power_iterations, seed)?,
-            _ => Some(self.kept(found.svd)?),
+            _ => Some(self.kept(found.svd.u)?),
         };
         // The slack for rounding errors there is that of the longer side.
         let slack = self.shape().0 as f64 * T::EPS * norm;
@@ -85,11 +101,26 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
         Ok(distance(&self.a, &core.view(), &[(mode, nothing.as_ref())], self.e)?.1)
     }
 
-    fn kept(&self, found: Svd<T>) -> Result<Kept<T>> {
-        let Svd { u: mut left, v: mut right, .. } = found;
-        canonical_signs(&mut left, &mut right);
+    fn kept(&self, mut left: Mat<T>) -> Result<Kept<T>> {
+        let columns = left.ncols();
+        canonical_signs(&mut left, &mut Mat::zeros(0, columns));
         let tail = self.distance(&left)?;
         Ok(Kept { left, tail })
+    }
+
+    /// Gaussian columns as a tensor (.., width), of size 2^-e; rows come from streams by blocks.
+    fn gaussian(&self, width: usize, seed: u64) -> Result<ArrayD<T>> {
+        let mut shape = self.a.shape().to_vec();
+        shape[self.a.ndim() - 1] = width;
+        let mut omega = zeros(&shape, "a sketch")?;
+        let rows = omega.as_slice_mut().unwrap_or(&mut []);
+        rows.par_chunks_mut(256 * width).enumerate().for_each(|(block, rows)| {
+            fill_gaussian(&mut stream(seed, "randomized tucker sketch", block as u64), rows);
+            if self.e != 0 {
+                rows.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, -self.e));
+            }
+        });
+        Ok(omega)
     }
 
     /// |A - U U'A|_F for orthonormal columns U (n, r).
@@ -109,6 +140,27 @@ impl<'a, T: Scalar> Unfolding<'a, T> {
         }
         Ok(out)
     }
+}
+
+/// Divides W (.., l), whose rows are in the last axis, by the triangle of its QR: orthonormal columns
+/// up to eps times their condition, which is enough between two products with A. A column that
+/// depends on those before it, to rounding, becomes zero.
+fn orthonormalize<T: Scalar>(w: &mut ArrayD<T>) {
+    let r = triangle(w.view(), 0); // (l, l)
+    let l = r.ncols();
+    let floor = T::of(l as f64 * T::EPS * max_norm(&r));
+    let rows = w.as_slice_mut().unwrap_or(&mut []);
+    rows.par_chunks_mut(l * 256).for_each(|rows| {
+        for row in rows.chunks_exact_mut(l) {
+            for j in 0..l {
+                let column = r.col_as_slice(j);
+                let inside: T = (0..j).map(|i| row[i] * column[i]).sum();
+                let own = column[j];
+                row[j] =
+                    if num_traits::Float::abs(own) > floor { (row[j] - inside) / own } else { T::of(0.0) };
+            }
+        }
+    });
 }
 
 impl<T: Scalar> Operator<T> for Unfolding<'_, T> {

@@ -31,21 +31,22 @@ pub(super) fn left_singular<T: Scalar>(
 ) -> Result<(Mat<T>, Vec<T>)> {
     let a = a.clone().permuted_axes(IxDyn(&last(a.ndim(), mode)));
     let n = a.len_of(Axis(a.ndim() - 1));
-    let rows = (16 * n).max((1 << 18) / n);
-    let r = if a.len() / n > n { triangle(a, rows, e) } else { gathered(a, e) }; // (min(n, M), n)
+    let r = if a.len() / n > n { triangle(a, e) } else { gathered(a, e) }; // (min(n, M), n)
     let Svd { u: mut right, s, v: mut left } = svd::dense(r)?;
     canonical_signs(&mut left, &mut right);
     Ok((left, s))
 }
 
-/// R of the matrix whose rows are the places of all axes but the last, cut to `rows` at a time.
-fn triangle<T: Scalar>(a: ArrayViewD<'_, T>, rows: usize, e: i32) -> Mat<T> {
+/// R (n, n) of the QR of the matrix (M, n), M >= n, whose rows are the places of all axes but the
+/// last of 2^-e A.
+pub(super) fn triangle<T: Scalar>(a: ArrayViewD<'_, T>, e: i32) -> Mat<T> {
     let n = a.len_of(Axis(a.ndim() - 1));
+    let rows = (16 * n).max((1 << 16) / n);
     let Some((axis, half)) = halves(&a, (a.len() / n) as f64, rows as f64) else {
         return T::triangle(gathered(a, e));
     };
     let (left, right) = a.split_at(axis, half);
-    let (first, second) = rayon::join(|| triangle(left, rows, e), || triangle(right, rows, e));
+    let (first, second) = rayon::join(|| triangle(left, e), || triangle(right, e));
     let mut both = Mat::zeros(first.nrows() + second.nrows(), n);
     both.as_mut().subrows_mut(0, first.nrows()).copy_from(&first);
     both.as_mut().subrows_mut(first.nrows(), second.nrows()).copy_from(&second);
