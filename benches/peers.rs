@@ -8,10 +8,12 @@
 //! - otherwise every workload runs once in small, in a temporary folder.
 
 use lowrank::faer::Mat;
+use lowrank::kronecker::Kronecker;
 use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, factorize};
 use lowrank::matrix::array_of;
 use lowrank::ndarray::{Array2, Ix2};
 use lowrank::random::with_spectrum;
+use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
 use lowrank::{Result, Scalar, io};
 use std::collections::HashMap;
@@ -72,9 +74,11 @@ fn small() -> std::result::Result<(), Failure> {
             "randomized f32 200 16 1",
             "truncated f64 200 16 0",
             "svd f64 200 0 0",
+            "nearest f64 200 8 2",
             "two_sided f64 200 0 0",
             "product f64 200 0 0",
             "product f32 200 0 0",
+            "kronecker f64 200 3 2",
         ] {
             println!("{line}: {} s", bench.run(line)?);
         }
@@ -140,6 +144,36 @@ fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::
     Ok(())
 }
 
+/// The nearest sum of `rank` Kronecker products of the shapes (p, q), (q, p), p the smallest divisor of n
+/// from sqrt(n) on, as the decomposition of the rearranged matrix.
+fn nearest_sum<T: Scalar>(a: &Array2<T>, n: usize, rank: usize) -> Result<Svd<T>> {
+    let p = (n.isqrt()..=n).find(|p| p * p >= n && n.is_multiple_of(p)).unwrap_or(n);
+    let (shapes, rank) = ([(p, n / p), (n / p, p)], SeparationRank::Fixed(rank));
+    let found = nearest(a, shapes, rank, Nearest::default())?.separated;
+    let [u, v] = [0, 1].map(|i| found.modes()[i].clone());
+    Ok(Svd { u, s: found.lambda().to_vec(), v })
+}
+
+/// The product of d factors, A, B, A, ..., each (n, n), with a block of this many columns, into memory that
+/// is there: the seconds and the result.
+fn kronecker<T: Scalar>(
+    factors: [&Array2<T>; 2],
+    n: usize,
+    columns: usize,
+    d: usize,
+) -> std::result::Result<(f64, Mat<T>), Failure> {
+    let a = Kronecker::new((0..d).map(|k| Mat::from_fn(n, n, |i, j| factors[k % 2][[i, j]])).collect())?;
+    let rows = a.shape().1;
+    // Whole numbers over 512, the same on both sides.
+    let b = Mat::from_fn(rows, columns, |i, j| {
+        T::of(((i * 2_654_435_761 + j * 40_503) % 1024) as f64 / 512.0 - 1.0)
+    });
+    let mut out = Mat::full(rows, columns, T::of(1.0));
+    let clock = Instant::now();
+    a.apply_into(out.as_mut(), &b)?;
+    Ok((clock.elapsed().as_secs_f64(), out))
+}
+
 /// Runs one workload of size n, rank, power steps and seed; writes the result where it is to be kept.
 fn one<T: Scalar>(
     name: &str,
@@ -149,6 +183,11 @@ fn one<T: Scalar>(
     keep: Option<&Path>,
 ) -> std::result::Result<f64, Failure> {
     let (a, b) = (&kept[&format!("a{n}")], &kept[&format!("b{n}")]);
+    if name == "kronecker" {
+        let (seconds, result) = kronecker([a, b], n, rank, steps)?;
+        write(&result, keep)?;
+        return Ok(seconds);
+    }
     let mut out = Mat::<T>::full(n, n, T::of(1.0)); // memory that is there
     let mut pair = Vec::new();
     if name == "two_sided" {
@@ -164,6 +203,7 @@ fn one<T: Scalar>(
         }
         "truncated" => Some(lanczos(a, rank, &Lanczos { tolerance: 1e-12, ..Default::default() })?.svd),
         "svd" => Some(dense(a)?),
+        "nearest" => Some(nearest_sum(a, n, rank)?),
         "two_sided" => {
             chain_into(out.as_mut(), &[Operand::LowRank(&pair[0]), Operand::LowRank(&pair[1])])?;
             None
@@ -175,9 +215,13 @@ fn one<T: Scalar>(
         _ => return Err(format!("no workload `{name}`").into()),
     };
     let seconds = clock.elapsed().as_secs_f64();
-    if let Some(folder) = keep {
-        let result = found.map_or(out, |svd| svd.to_dense());
-        io::write_npy(folder.join("ours.npy"), array_of(&result).view().into_dyn())?;
-    }
+    write(&found.map_or(out, |svd| svd.to_dense()), keep)?;
     Ok(seconds)
+}
+
+fn write<T: Scalar>(result: &Mat<T>, folder: Option<&Path>) -> Result<()> {
+    match folder {
+        Some(folder) => io::write_npy(folder.join("ours.npy"), array_of(result).view().into_dyn()),
+        None => Ok(()),
+    }
 }

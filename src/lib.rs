@@ -26,7 +26,9 @@
 //! | Kronecker products that are never formed | [`kronecker`] |
 //! | sums of Kronecker products with a condition number | [`separated`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
-//! | tensor trains: decompose, round, orthogonalize, measure | [`tensor::train`] |
+//! | unfoldings, products along modes, MTTKRP of dense tensors | [`tensor`] |
+//! | Tucker: HOSVD, sequentially truncated, randomized, HOOI, nonnegative; partial modes | [`tensor::tucker`] |
+//! | tensor trains of tensors, functions and samples: algebra, rounding, operators, quantized trains | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
 //! | norms, scaling, signs; ndarray and nalgebra to faer and back without a copy | [`matrix`] |
@@ -113,7 +115,7 @@ pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
 pub use scalar::Scalar;
 pub use separated::Separated;
-pub use tensor::TensorTrain;
+pub use tensor::{TensorTrain, Tucker};
 
 /// The traits and types most programs need: `use lowrank::prelude::*`.
 ///

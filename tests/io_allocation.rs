@@ -2,47 +2,16 @@
 //!
 //! One test alone, since the allocator counts for the whole program.
 
+#[path = "support/allocation.rs"]
+mod allocation;
 #[path = "support/spoil.rs"]
 mod spoil;
 
+use allocation::peak;
 use lowrank::io::{MappedNpy, read_npy, read_npy_as, read_npz, read_npz_as, write_npy, write_npz};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use spoil::spoiled;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// The system's allocator, which remembers how much is in use and the most there was.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// An allocator is unsafe to write; this one hands everything on to the system's.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size(), Ordering::Relaxed);
-        // SAFETY: as for the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as for the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes in use at once while `work` runs, beyond those in use before; its result counts.
-fn peak<X>(work: impl FnOnce() -> X) -> (X, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let out = work();
-    (out, MOST.load(Ordering::Relaxed) - before)
-}
 
 const MIB: usize = 1 << 20;
 

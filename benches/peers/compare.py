@@ -7,10 +7,12 @@ each, in turns, and prints one table: medians, the ratio of times, the errors of
 
 A ratio below 1 means that ours is faster. The matrices have the singular values 1, 1/2, 1/3, ... and
 random singular vectors. Errors are computed here, by the same lines for both sides: of a truncated
-SVD |A - X|_F over the smallest possible, minus 1; of a full SVD |A - X|_F / |A|_F; of products
-|X z - A (B z)| / |A (B z)| for random z. Truncated SVDs draw rank + 10 columns on both sides; the errors
-of randomized ones are means over the seeds 0 to 4. The spread is half the distance of the quartiles of
-the times, over their median: a ratio is not known better than that.
+SVD |A - X|_F over the smallest possible, minus 1, and so of a nearest sum of Kronecker products; of a
+full SVD |A - X|_F / |A|_F; of products |X z - A (B z)| / |A (B z)| for random z; of Kronecker products
+|X - A b|_F / |A b|_F. Truncated SVDs draw
+rank + 10 columns on both sides; the errors of randomized ones are means over the seeds 0 to 4. The
+spread is half the distance of the quartiles of the times, over their median: a ratio is not known
+better than that.
 """
 
 import argparse
@@ -30,6 +32,8 @@ import numpy as np  # noqa: E402
 import scipy.linalg  # noqa: E402
 import scipy.sparse.linalg  # noqa: E402
 import torch  # noqa: E402
+from linear_operator.operators import DenseLinearOperator, KroneckerProductLinearOperator  # noqa: E402
+from pyfastkron import fastkrontorch  # noqa: E402
 from sklearn.utils.extmath import randomized_svd  # noqa: E402
 
 torch.set_num_threads(int(THREADS))
@@ -80,6 +84,11 @@ class Input:
         best = np.sqrt(np.sum(1.0 / np.arange(rank + 1, self.n + 1) ** 2.0))
         return np.linalg.norm(a - x) / best - 1.0
 
+    def nearest_error(self, x, rank):
+        r = rearranged(self.a.astype(np.float64))
+        best = np.linalg.norm(np.linalg.svd(r, compute_uv=False)[rank:])
+        return np.linalg.norm(r - x) / best - 1.0
+
     def svd_error(self, x):
         return np.linalg.norm(self.a - x) / np.linalg.norm(self.a)
 
@@ -114,6 +123,84 @@ def numpy_two_sided(x, *_):
     return np.matmul(ua @ (va.T @ ub), vb.T, out=x.out)
 
 
+def rearranged(a):
+    """A copy of a (n, n) whose row j p + i is the block (q, p) number (i, j) of a, column by column: the
+    matrix that sums of products (p, q) (x) (q, p) are sums of outer products in."""
+    n = len(a)
+    p = next(p for p in range(int(np.ceil(n**0.5)), n + 1) if n % p == 0)
+    q = n // p
+    return a.reshape(p, q, q, p).transpose(2, 0, 3, 1).reshape(n, n)
+
+
+def torch_nearest(x, rank, steps):
+    r = torch.from_numpy(rearranged(x.a))
+    u, s, v = torch.svd_lowrank(r, q=rank + OVERSAMPLING, niter=steps)
+    return u[:, :rank], s[:rank], v[:, :rank].T
+
+
+def scikit_nearest(x, rank, steps):
+    return randomized_svd(rearranged(x.a), rank, n_oversamples=OVERSAMPLING, n_iter=steps, random_state=0)
+
+
+def propack_nearest(x, rank, _):
+    return scipy.sparse.linalg.svds(rearranged(x.a), k=rank, solver="propack", rng=0)
+
+
+class Kronecker:
+    """Factors A, B, A, ..., each (n, n), and a block of columns, kept one column after the other."""
+
+    latest = (None, None)
+
+    def __init__(self, x, columns, d):
+        rows = x.n**d
+        i, j = np.arange(rows, dtype=np.uint64), np.arange(columns, dtype=np.uint64)[:, None]
+        block = (i * np.uint64(2_654_435_761) + j * np.uint64(40_503)) % np.uint64(1024)
+        self.block = (block / 512.0 - 1.0).astype(x.a.dtype)  # (columns, rows)
+        self.tblock = torch.from_numpy(self.block)
+        self.factors = [[x.ta, x.tb][k % 2] for k in range(d)]
+        self.transposed = [f.T.contiguous() for f in self.factors]
+        self.tall = self.tblock.T.contiguous()  # (rows, columns), for those that read it by rows
+        self.operator = KroneckerProductLinearOperator(*map(DenseLinearOperator, self.factors))
+
+    @staticmethod
+    def of(x, columns, d):
+        """The latest one is kept."""
+        if Kronecker.latest[0] != (id(x), columns, d):
+            Kronecker.latest = ((id(x), columns, d), Kronecker(x, columns, d))
+        return Kronecker.latest[1]
+
+    def modes(self, block, factors):
+        """Mode by mode; torch's matmul takes many small matrices at once."""
+        n = len(factors[0])
+        for k, f in enumerate(factors):
+            right = n ** (len(factors) - 1 - k)
+            if right == 1:
+                block = (block.reshape(-1, n) @ f.T).reshape(block.shape)
+            else:
+                block = torch.matmul(f, block.reshape(-1, n, right)).reshape(block.shape)
+        return block
+
+    def error(self, result):
+        """Of a result (columns, rows)."""
+        exact = self.modes(self.tblock.double(), [f.double() for f in self.factors])
+        return float(torch.linalg.norm(torch.as_tensor(result).double() - exact) / torch.linalg.norm(exact))
+
+
+def torch_kronecker(x, columns, d):
+    k = Kronecker.of(x, columns, d)
+    return k.modes(k.tblock, k.factors)
+
+
+def operator_kronecker(x, columns, d):
+    k = Kronecker.of(x, columns, d)
+    return k.operator.matmul(k.tall).T
+
+
+def fastkron_kronecker(x, columns, d):
+    k = Kronecker.of(x, columns, d)
+    return fastkrontorch.gemkm(k.tblock, k.transposed)
+
+
 def workloads(quick):
     """Name on our side, scalar, size, rank, power steps, and the peers: name and function."""
     sizes = (256,) if quick else (2048, 4096)
@@ -141,19 +228,31 @@ def workloads(quick):
     for scalar in ("f64", "f32"):
         yield "two_sided", scalar, n, 0, 0, {"numpy": numpy_two_sided, "numpy full": products["numpy"]}
         yield "product", scalar, n, 0, 0, products
+    for scalar in ("f64", "f32"):
+        nearest = {"torch": torch_nearest, "scikit-learn": scikit_nearest, "scipy propack": propack_nearest}
+        yield "nearest", scalar, 256 if quick else 768, 16, 2, nearest
+    kronecker = {"fastkron": fastkron_kronecker, "torch": torch_kronecker, "linear_operator": operator_kronecker}
+    for scalar in ("f64", "f32"):
+        for size, factors in ((16, 3), (32, 2)) if quick else ((64, 3), (32, 4), (512, 2)):
+            yield "kronecker", scalar, size, 16, factors, kronecker
 
 
-def error(name, x, rank, result):
+def error(name, x, rank, steps, result):
+    if name == "kronecker":
+        kronecker = Kronecker.of(x, rank, steps)
+        return kronecker.error(result.T if isinstance(result, np.ndarray) else result)
     found = dense(*result) if isinstance(result, tuple) else np.asarray(result)
     if name in ("randomized", "truncated"):
         return x.truncation_error(found, rank)
+    if name == "nearest":
+        return x.nearest_error(found, rank)
     return x.svd_error(found) if name == "svd" else x.product_error(found)
 
 
-def mean_error(name, x, rank, run):
+def mean_error(name, x, rank, steps, run):
     """The error of run(seed); of a randomized workload the mean over seeds."""
     seeds = range(DRAWS) if name == "randomized" else [0]
-    return statistics.mean(error(name, x, rank, run(seed)) for seed in seeds)
+    return statistics.mean(error(name, x, rank, steps, run(seed)) for seed in seeds)
 
 
 def spread(times):
@@ -207,10 +306,10 @@ def compare(chosen, ours, folder, repeats):
             inputs = {(scalar, n): Input(folder, scalar, n)}  # one at a time, for the memory's sake
         x = inputs[scalar, n]
         line = f"{name} {scalar} {n} {rank} {steps}"
-        own_error = mean_error(name, x, rank, lambda seed: ours.result(f"{line} seed {seed}"))
+        own_error = mean_error(name, x, rank, steps, lambda seed: ours.result(f"{line} seed {seed}"))
         seeded = name == "randomized"
         errors = {
-            peer: mean_error(name, x, rank, lambda seed: run(x, rank, steps, *([seed] if seeded else [])))
+            peer: mean_error(name, x, rank, steps, lambda seed: run(x, rank, steps, *([seed] if seeded else [])))
             for peer, run in peers.items()
         }
         own, times = [], {peer: [] for peer in peers}
@@ -221,6 +320,8 @@ def compare(chosen, ours, folder, repeats):
                 times[peer].append(rested(lambda: run(x, rank, steps)))
         mine = 1e3 * statistics.median(own)
         label = f"{name} {scalar} {n}" + (f" k={rank}" if rank else "") + (f" q={steps}" if name == "randomized" else "")
+        if name == "kronecker":
+            label = f"{name} {scalar} {n}^{steps} x {rank}"
         for peer in peers:
             theirs = 1e3 * statistics.median(times[peer])
             print(

@@ -5,6 +5,7 @@ use lowrank_experiments::lowrank_gemm::LowRankGemm;
 use lowrank_experiments::rmm::{self, Rmm};
 use lowrank_experiments::rsvd::Rsvd;
 use lowrank_experiments::run::{Settings, csv_path, journal_path, run};
+use lowrank_experiments::separation_rank::{self, Family, Form, SeparationRanks};
 use lowrank_experiments::study::{Preset, Record, Study};
 use lowrank_experiments::{journal, table};
 use std::fs;
@@ -50,6 +51,40 @@ const GEMM: &str = "seeds = 2\ntimings = 1\n[[sweep]]\nfamilies = [\"fast\", \"n
                     \"sparse-5\", \"heavy-tailed\"]\nn = [40]\nrank = [4, 20]\n\
                     [[sweep]]\nfamilies = [\"weights\"]\nrank = [4, 20]\nweights = \
                     [\"experiments/data/minilm_query.safetensors:encoder.layer.0.attention.self.query.weight:encoder.layer.0.attention.self.query.weight'\"]\n";
+
+const SEPARATION: &str = "seeds = 2\nfamilies = [\"random\", \"blur-motion\", \"weights\"]\nside = 4\nterms = [1, 2]\n\
+                          weights = [\"experiments/data/minilm_query.safetensors:encoder.layer.0.attention.self.query.weight\"]\n\
+                          forms = [\"svd\", \"two\", \"three\", \"four\"]\nlargest_share = 0.9\nsweeps = 20\n";
+
+#[test]
+fn sums_of_kronecker_products() {
+    let figures = ["separation_rank_storage", "separation_rank_terms"];
+    let labels = ["stored numbers", "terms s", "4 factors", "blur by a diagonal motion", "384 × 384"];
+    let rows = whole(SeparationRanks, SEPARATION, &figures, &labels);
+    assert!(
+        rows.iter().all(|r| r.error < 1.0 && r.separation_rank == r.terms && r.condition_number < 1001.0)
+    );
+    let error = |form, terms| {
+        let own =
+            |r: &&separation_rank::Row| (r.family, r.form, r.terms) == (Family::BlurMotion, form, terms);
+        rows.iter().find(own).unwrap().error
+    };
+    // The shifts by -3 to 3 have the norms sqrt(1), ..., sqrt(4), ..., sqrt(1), and the products of each
+    // with itself are orthogonal. The diagonals are blocks of ones, with the same singular values.
+    for form in [Form::Two, Form::Svd] {
+        for (terms, kept) in [(1, 16.0), (2, 25.0)] {
+            assert!((error(form, terms).powi(2) - (1.0 - kept / 44.0)).abs() < 1e-12);
+        }
+    }
+    let best = SEPARATION.replace("\"svd\", ", "\"best\", ").replace(", \"weights\"]\nside", "]\nside");
+    let config = SeparationRanks.parse(&best).unwrap();
+    for trial in SeparationRanks.trials(&config).iter().filter(|t| t.form == Form::Best) {
+        let found = SeparationRanks.solve(&config, trial).unwrap();
+        let two = separation_rank::Trial { form: Form::Two, ..*trial };
+        let two = SeparationRanks.solve(&config, &two).unwrap();
+        assert!(found.error <= 1.005 * two.error && found.parameters <= two.parameters, "{trial}");
+    }
+}
 
 #[test]
 fn sampled_products() {
@@ -134,6 +169,7 @@ fn quick_presets_are_valid_and_recognised() {
     check(Rsvd);
     check(Rmm);
     check(LowRankGemm);
+    check(SeparationRanks);
 }
 
 #[test]
@@ -150,6 +186,15 @@ fn wrong_configurations_are_explained() {
     assert!(rsvd("[4, 9]", "[4, 41]").contains("[[sweep]] 1"));
     let twice = format!("{RSVD}{}", &RSVD[RSVD.find("[[sweep]]").unwrap()..]);
     assert!(format!("{:#}", Rsvd.parse(&twice).unwrap_err()).contains("in common"));
+    let separation = |from: &str, to: &str| {
+        format!("{:#}", SeparationRanks.parse(&SEPARATION.replace(from, to)).unwrap_err())
+    };
+    assert!(separation("side = 4", "side = 1").contains("at least 2"));
+    assert!(separation("0.9", "1.1").contains("largest_share"));
+    assert!(separation("0.9", "1e-9").contains("every trial"));
+    assert!(separation("query.weight", "query.wait").contains("no such tensor"));
+    assert!(separation("minilm_query", "none").contains("no such file"));
+    assert!(separation("[1, 2]", "[1, 1]").contains("twice"));
     let gemm = GEMM.replace("minilm_query", "none");
     assert!(format!("{:#}", LowRankGemm.parse(&gemm).unwrap_err()).contains("none.safetensors"));
     // A table of another experiment is refused.

@@ -85,6 +85,10 @@ impl<T: Scalar> Operator<T> for Kronecker<T> {
         self.apply_transpose_into(out.as_mut(), b)?;
         Ok(out)
     }
+    fn to_dense(&self) -> Result<Mat<T>> {
+        let (m, n) = self.shape();
+        self.block(0..m, 0..n)
+    }
 }
 
 /// How a product is computed: a step for each mode that is not multiplied by the identity.

@@ -10,9 +10,8 @@
 //!
 //! **Cost.** (m + n) r_1 r_2 ... multiplications and numbers.
 //!
-//! **Guarantee.** The norms of rows multiply, so
-//! |U|_{2,inf} <= |U_1|_{2,inf} |U_2|_{2,inf} ...; entries differ from exact products by
-//! (sum r_t + d) eps times the products of the norms of rows.
+//! **Guarantee.** Norms of rows multiply, so |U|_{2,inf} |V|_{2,inf} is at most the product of all
+//! |U_t|_{2,inf} |V_t|_{2,inf}; entries differ from exact ones by (sum r_t + d) eps times that product.
 //!
 //! **Deviations.** The factors share the power of two of the product evenly.
 

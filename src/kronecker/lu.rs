@@ -46,8 +46,11 @@ impl<T: Scalar> Lu<T> {
         })
     }
 
-    /// ln |det A|.
+    /// ln |det A|; after a pivot that is zero the others are not numbers.
     pub(super) fn log_magnitude(&self) -> f64 {
+        if self.sign() == 0 {
+            return f64::NEG_INFINITY;
+        }
         let n = self.rows.len();
         let pivots = Wide::product((0..n).map(|j| self.packed[(j, j)].as_f64()));
         pivots.ln() + n as f64 * f64::from(self.exponent) * std::f64::consts::LN_2

@@ -6,7 +6,7 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | a product of any number of factors, never formed | [`Kronecker`] |
+//! | a product of any number of factors, never formed: applied to blocks of vectors, blocks of its entries | [`Kronecker`] |
 //! | its transpose, products, inverse, trace, rank, determinant, norms | methods of [`Kronecker`] |
 //! | linear systems, least squares, condition number | [`Kronecker::solve`], [`Kronecker::least_squares`] |
 //! | singular values and vectors, as many as wanted | [`Kronecker::svd`] |
@@ -34,6 +34,7 @@ mod shuffle;
 mod solve;
 mod sum;
 mod svd;
+mod tile;
 mod vectorize;
 mod wide;
 

@@ -21,7 +21,11 @@ use crate::matrix::{AsMatrix, largest_finite};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use rayon::prelude::*;
 use std::ops::Range;
+
+/// Entries looked at by one task.
+const PIECE: usize = 1 << 16;
 
 /// The tensor R(A) (m_1 n_1, ..., m_d n_d) of a stored matrix, as a view of it.
 ///
@@ -54,7 +58,7 @@ impl<'a, T: Scalar> Rearranged<'a, T> {
             let expected = format!("the shapes {shapes:?} make a matrix {found:?}");
             return Err(Error::Shape { argument: "a", expected, found: vec![a.nrows(), a.ncols()] });
         }
-        let largest = largest_finite("a", a)?;
+        let largest = largest(a)?;
         let shape = shapes.iter().map(|&(m, n)| size([m, n].into_iter())).collect::<Result<_>>()?;
         Ok(Self { a, shapes: shapes.to_vec(), shape, largest })
     }
@@ -159,6 +163,20 @@ pub fn fold<T: Scalar>(tensor: ArrayViewD<'_, T>, shapes: &[(usize, usize)]) -> 
         }
     });
     Ok(out)
+}
+
+/// [`largest_finite`] in parallel.
+fn largest<T: Scalar>(a: MatRef<'_, T>) -> Result<T> {
+    let by_rows = a.row_stride() != 1 && a.col_stride() == 1;
+    let lanes = if by_rows { a.transpose() } else { a };
+    let width = (PIECE / lanes.nrows().max(1)).max(1);
+    let piece = |k: usize| {
+        let start = k * width;
+        largest_finite("a", lanes.subcols(start, width.min(lanes.ncols() - start)))
+    };
+    let found: Vec<Result<T>> = (0..lanes.ncols().div_ceil(width)).into_par_iter().map(piece).collect();
+    let found = found.into_iter().try_fold(T::of(0.0), |most, x| x.map(|x| if x > most { x } else { most }));
+    found.or_else(|_| largest_finite("a", a)) // for the position
 }
 
 /// Rows and columns of the matrix that these shapes make.

@@ -26,6 +26,9 @@ use crate::svd::{Svd, dense};
 use crate::{Error, Result, Scalar};
 use faer::Mat;
 
+/// Longest list of products made by [`KroneckerSvd::count_above`].
+const LONGEST: usize = 1 << 24;
+
 /// The singular value decomposition of a Kronecker product, kept as those of its factors.
 #[derive(Debug, Clone)]
 pub struct KroneckerSvd<T: Scalar> {
@@ -97,34 +100,37 @@ impl<T: Scalar> KroneckerSvd<T> {
     /// near the root of their number for factors of one size.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a threshold outside [0, 1); [`Error::TooLarge`] when the group does
-    /// not fit in memory.
+    /// [`Error::Parameter`] for a threshold outside [0, 1); [`Error::TooLarge`] when a group has more
+    /// than 2^24 products that can be part of one above the threshold.
     pub fn count_above(&self, threshold: f64) -> Result<usize> {
         if !(0.0..1.0).contains(&threshold) {
             let remedy = "pass a number from 0 to below 1";
             return Err(Error::Parameter { name: "threshold", value: threshold.to_string(), remedy });
         }
-        let sizes: Vec<usize> = self.factors.iter().map(|f| f.s.len()).collect();
-        let numbers = |of: &[usize]| of.iter().map(|n| *n as f64).product::<f64>();
-        let larger = |k: usize| numbers(&sizes[..k]).max(numbers(&sizes[k..]));
+        let sizes: Vec<f64> = self.factors.iter().map(|f| f.s.len() as f64).collect();
+        let larger = |k: usize| sizes[..k].iter().product::<f64>().max(sizes[k..].iter().product());
         let cut = (0..=sizes.len()).min_by(|a, b| larger(*a).total_cmp(&larger(*b))).unwrap_or(0);
-        let bytes = larger(cut) * size_of::<Wide>() as f64;
-        if bytes > isize::MAX as f64 {
-            let remedy = "list the leading triplets instead";
-            return Err(Error::TooLarge { what: "the list of singular values", bytes, remedy });
-        }
-        let products = |of: &[Svd<T>]| {
+        let limit = largest(&self.factors).times(Wide::of(threshold));
+        // Products that stay at or below the limit whatever they are multiplied with are dropped.
+        let products = |of: &[Svd<T>], others: &[Svd<T>]| {
             let mut all = vec![Wide::ONE];
-            for factor in of {
+            for (k, factor) in of.iter().enumerate() {
+                let rest = largest(&of[k + 1..]).times(largest(others));
                 let longer = all.iter().flat_map(|x| factor.s.iter().map(|s| x.times(Wide::of(s.as_f64()))));
-                all = longer.collect();
+                all = longer.filter(|x| x.times(rest) > limit).take(LONGEST + 1).collect();
+                if all.len() > LONGEST {
+                    return Err(Error::TooLarge {
+                        what: "the list of singular values",
+                        bytes: larger(cut) * size_of::<Wide>() as f64,
+                        remedy: "raise the threshold, or list the leading triplets",
+                    });
+                }
             }
             all.sort_unstable_by(|a, b| b.cmp(a));
-            all
+            Ok(all)
         };
-        let (left, right) = (products(&self.factors[..cut]), products(&self.factors[cut..]));
-        let (Some(a), Some(b)) = (left.first(), right.first()) else { return Ok(0) };
-        let limit = a.times(*b).times(Wide::of(threshold));
+        let (left, right) = self.factors.split_at(cut);
+        let (left, right) = (products(left, right)?, products(right, left)?);
         // As the left value falls, fewer of the right ones make a product above the limit.
         let mut fitting = right.len();
         Ok(left
@@ -166,6 +172,11 @@ impl<T: Scalar> KroneckerSvd<T> {
         canonical_signs(&mut u, &mut v);
         Ok(Svd { u, s, v })
     }
+}
+
+/// The largest singular value of the product of some factors.
+fn largest<T: Scalar>(of: &[Svd<T>]) -> Wide {
+    Wide::product(of.iter().map(|f| f.s.first().map_or(0.0, |s| s.as_f64())))
 }
 
 /// The Kronecker product of the columns that an index tells.

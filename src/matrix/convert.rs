@@ -5,9 +5,9 @@
 
 use super::AsMatrix;
 use crate::Scalar;
-use faer::MatRef;
+use faer::{MatMut, MatRef};
 use nalgebra::{DMatrix, DMatrixView, Dyn, ViewStorage};
-use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
 
 /// The same matrix (m, n) as a faer view that lives as long as the entries, not only as long as
 /// `a`; else [`AsMatrix::as_matrix`] does the same.
@@ -24,6 +24,15 @@ pub fn view_of_array<'a, T: Scalar>(a: ArrayView2<'a, T>) -> MatRef<'a, T> {
     // both libraries reach entry (i, j) at pointer + i strides[0] + j strides[1]; the pointer is
     // not null even when the view is empty.
     unsafe { MatRef::from_raw_parts(a.as_ptr(), m, n, strides[0], strides[1]) }
+}
+
+/// The same matrix (m, n) as a faer view that can be written to.
+#[allow(unsafe_code)]
+pub(crate) fn view_of_array_mut<'a, T: Scalar>(mut a: ArrayViewMut2<'a, T>) -> MatMut<'a, T> {
+    let ((m, n), strides) = (a.dim(), [a.strides()[0], a.strides()[1]]);
+    // SAFETY: as above; the borrow is an exclusive one of lifetime 'a, and ndarray keeps the places
+    // of different entries of such a view apart.
+    unsafe { MatMut::from_raw_parts_mut(a.as_mut_ptr(), m, n, strides[0], strides[1]) }
 }
 
 /// The same matrix (m, n) as an ndarray view, whatever its strides.

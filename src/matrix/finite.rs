@@ -100,12 +100,26 @@ pub fn check_finite_slice<T: Scalar>(argument: &'static str, values: &[T]) -> Re
 /// [`Error::NonFinite`] with `argument` and the multi-index of the first such entry, in
 /// row-major order.
 pub fn check_finite_array<T: Scalar>(argument: &'static str, a: ArrayViewD<'_, T>) -> Result<()> {
-    let fine = match a.as_slice_memory_order() {
-        Some(values) => scan(values).0,
-        None => a.iter().all(|x| num_traits::Float::is_finite(*x)),
+    largest_finite_array(argument, a).map(|_| ())
+}
+
+/// The largest magnitude of the entries of a tensor (0 when empty), once they are known to be finite.
+///
+/// # Errors
+/// Those of [`check_finite_array`]; both share the one pass, which runs in parallel where the entries
+/// lie one beside the other.
+pub fn largest_finite_array<T: Scalar>(argument: &'static str, a: ArrayViewD<'_, T>) -> Result<T> {
+    let merge = |x: (bool, T), y: (bool, T)| (x.0 & y.0, if y.1 > x.1 { y.1 } else { x.1 });
+    let nothing = || (true, T::of(0.0));
+    let (fine, largest) = match a.as_slice_memory_order() {
+        Some(values) => values.par_chunks(PIECE).map(scan).reduce(nothing, merge),
+        None => a.rows().into_iter().fold(nothing(), |found, row| match row.as_slice() {
+            Some(values) => merge(found, scan(values)),
+            None => row.iter().fold(found, |found, x| merge(found, scan(&[*x]))),
+        }),
     };
     if fine {
-        return Ok(());
+        return Ok(largest);
     }
     let index = a
         .indexed_iter()

@@ -36,6 +36,8 @@ pub trait Kernel: Sized {
     fn lu(a: MatRef<'_, Self>) -> (Mat<Self>, Vec<usize>, usize);
     /// `x <- U^-1 L^-1 x`.
     fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>);
+    /// The R (min(m, n), n) of a QR alone, its diagonal of any sign.
+    fn triangle(a: Mat<Self>) -> Mat<Self>;
     /// `out = lhs rhs`, or `out += lhs rhs`, on one thread.
     fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>);
 }
@@ -60,6 +62,9 @@ macro_rules! implement {
             }
             fn lu_solve(packed: MatRef<'_, Self>, x: MatMut<'_, Self>) {
                 square::lu_solve(packed, x);
+            }
+            fn triangle(a: Mat<Self>) -> Mat<Self> {
+                Reflectors::in_place(a).r()
             }
             fn product(out: MatMut<'_, Self>, add: bool, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
                 let add = if add { Accum::Add } else { Accum::Replace };
@@ -165,9 +170,12 @@ const LEAF: usize = 4;
 
 impl<T: RealField + Copy> Reflectors<T> {
     fn of(a: MatRef<'_, T>) -> Self {
+        Self::in_place(a.to_owned())
+    }
+
+    fn in_place(mut a: Mat<T>) -> Self {
         let (m, n) = a.shape();
         let size = m.min(n);
-        let mut a = a.to_owned();
         let mut factors = Mat::zeros(BLOCK.min(size).max(1), size);
         let mut j = 0;
         while j < size {

@@ -13,8 +13,11 @@ mod signs;
 mod square;
 
 pub use as_matrix::AsMatrix;
+pub(crate) use convert::view_of_array_mut;
 pub use convert::{array_of, array_view, nalgebra_of, nalgebra_view, view_of_array};
-pub use finite::{check_finite, check_finite_array, check_finite_slice, largest_finite};
+pub use finite::{
+    check_finite, check_finite_array, check_finite_slice, largest_finite, largest_finite_array,
+};
 pub(crate) use finite::{check_rows, largest_in_parallel};
 #[doc(hidden)]
 pub use kernel::Kernel;

@@ -44,10 +44,10 @@ fn in_strips<T: Scalar>(mut out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<
     }
 }
 
-/// A matrix of zeros, or an error where it cannot be addressed.
+/// A matrix of zeros, or an error where there cannot be so much memory.
 pub(crate) fn zeros<T: Scalar>(m: usize, p: usize) -> Result<Mat<T>> {
     let bytes = m as f64 * p as f64 * size_of::<T>() as f64;
-    if bytes > isize::MAX as f64 {
+    if bytes > isize::MAX as f64 || Vec::<T>::new().try_reserve_exact(m * p).is_err() {
         return Err(Error::TooLarge { what: "the product", bytes, remedy: "keep it factored" });
     }
     Ok(Mat::zeros(m, p))

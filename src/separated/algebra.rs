@@ -229,7 +229,7 @@ pub(super) fn inner_product<T: Scalar>(a: &Separated<T>, b: &Separated<T>) -> (P
     };
     let (left, e) = sliced(a);
     if std::ptr::eq(a, b) {
-        return (left.inner(&left), 2 * e);
+        return (left.square(), 2 * e);
     }
     let (right, f) = sliced(b);
     (left.inner(&right), e + f)

@@ -31,8 +31,8 @@ use crate::{Error, Report, Result, Scalar};
 /// Where alternating least squares start.
 #[derive(Debug, Clone, Default)]
 pub enum FitStart<T: Scalar> {
-    /// Orthonormal bases of the leading directions of each mode, found by one random product; random
-    /// factors beyond m_i n_i (the default).
+    /// Orthonormal bases of the leading directions of each mode, found by one random product, and
+    /// random directions from their span where there are fewer than terms (the default).
     #[default]
     Leading,
     /// Random factors.
@@ -46,7 +46,7 @@ pub enum FitStart<T: Scalar> {
 pub struct Als<T: Scalar> {
     /// How many terms; the default is the tolerance 1e-6.
     pub rank: SeparationRank,
-    /// The largest gamma allowed, at least 1; infinity for no control. 1000 by default.
+    /// The largest gamma allowed, at least 1.01; infinity for no control. 1000 by default.
     pub condition_bound: f64,
     /// Sweeps end when the error falls by less than this fraction a sweep, over ten sweeps.
     pub progress: f64,
@@ -110,8 +110,8 @@ impl<T: Scalar> Als<T> {
     pub(super) fn check(&self) -> Result<()> {
         let wrong =
             |name, value: f64, remedy| Err(Error::Parameter { name, value: value.to_string(), remedy });
-        if !(self.condition_bound >= 1.0) {
-            let remedy = "a single term has gamma = 1: pass a bound of at least 1, infinity for none";
+        if !(self.condition_bound >= 1.01) {
+            let remedy = "a single term has gamma = 1: pass a bound of at least 1.01, infinity for none";
             return wrong("condition_bound", self.condition_bound, remedy);
         }
         if !(self.progress >= 0.0 && self.progress < 1.0) {

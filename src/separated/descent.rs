@@ -8,7 +8,7 @@ use super::target::{Less, Target, Terms};
 use super::{Separated, SeparationRank};
 use crate::matrix::{frobenius, scale_by_power_of_two};
 use crate::random::gaussian;
-use crate::svd::orthonormal_basis;
+use crate::svd::{Qr, qr};
 use crate::{Error, Progress, Report, Result, Scalar, Status};
 use faer::Mat;
 use std::time::Instant;
@@ -19,6 +19,8 @@ const WINDOW: usize = 10;
 const STAGE: f64 = 0.02;
 /// Progress a sweep below which it is slow.
 const SLOW: f64 = 0.01;
+/// gamma from which its growth counts as degenerate.
+const GROWN: f64 = 3.0;
 /// Sweeps that fit new terms to the residual.
 const NEW_SWEEPS: usize = 2;
 
@@ -207,7 +209,7 @@ impl<T: Scalar> Run<'_, T> {
             }
             self.note();
             let n = self.errors.len();
-            let slow = n >= self.stage + window + 1
+            let slow = n > self.stage + window
                 && self.errors[n - 1 - window] - self.errors[n - 1]
                     <= window as f64 * progress * self.errors[n - 1];
             if slow || (plain && !fell) {
@@ -247,8 +249,19 @@ impl<T: Scalar> Run<'_, T> {
         let mut modes: Vec<Mat<T>> = sizes.iter().enumerate().map(random).collect();
         if !matches!(self.parameters.start, FitStart::Random) {
             for i in 0..modes.len() {
-                let basis = orthonormal_basis(target.mttkrp(i, &modes))?; // (p, <= count)
-                modes[i].as_mut().subcols_mut(0, basis.ncols()).copy_from(basis);
+                let sample = target.mttkrp(i, &modes); // (p, count)
+                let Qr { q, r } = qr(&sample)?; // (p, <= count)
+                // Beyond the rank of the unfolding a basis would leave its range: the sample does not.
+                let top = (0..r.nrows()).fold(0.0, |top: f64, k| top.max(r[(k, k)].as_f64()));
+                let rank = (0..r.nrows()).take_while(|&k| r[(k, k)].as_f64() > 1e4 * T::EPS * top).count();
+                for k in 0..count {
+                    let column = if k < rank { q.col(k) } else { sample.col(k) };
+                    let norm = frobenius(column.as_mat());
+                    if norm > 0.0 {
+                        let out = modes[i].col_as_slice_mut(k).iter_mut();
+                        out.zip(column.iter()).for_each(|(out, x)| *out = T::of(x.as_f64() / norm));
+                    }
+                }
             }
         }
         Ok(Terms { lambda: vec![0.0; count], modes })
@@ -274,7 +287,7 @@ impl<T: Scalar> Run<'_, T> {
     ) -> Result<Fitted<T>> {
         let e = self.exponent;
         let swamp = self.swamp(status);
-        let status = if self.is_degenerate(status) { Status::Degenerate } else { status };
+        let status = if self.is_degenerate() { Status::Degenerate } else { status };
         let lambda = self.best.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
         let mut separated = Separated::new(shapes.to_vec(), lambda, self.best.terms.modes)?;
         let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
@@ -307,17 +320,19 @@ impl<T: Scalar> Run<'_, T> {
         })
     }
 
-    /// Whether gamma was large and still growing, with the same terms, when the search ended short of
-    /// its goal.
-    fn is_degenerate(&self, status: Status) -> bool {
+    /// Whether gamma, far below the bound, was still growing, with the same terms and at slow progress,
+    /// when the search ended short of its goal.
+    fn is_degenerate(&self) -> bool {
         let first = self.history.iter().position(|p| p.iteration >= self.stage).unwrap_or(0);
-        let last = self.gammas.len() - 1;
-        let middle = self.gammas[(first + last) / 2];
+        let last = self.history.len() - 1;
+        let middle = (first + last) / 2;
+        let sweeps = (self.history[last].iteration - self.history[middle].iteration) as f64;
         self.best.error > self.goal
-            && status != Status::Interrupted
-            && self.best.gamma >= 10.0
-            && last >= first + WINDOW
-            && self.best.gamma >= 1.1 * middle
+            && last >= first + 2 * WINDOW
+            && self.best.gamma >= GROWN
+            && self.best.gamma <= 0.5 * self.parameters.condition_bound
+            && self.best.gamma >= 1.1 * self.gammas[middle]
+            && self.history[last].error >= (1.0 - SLOW).powf(sweeps) * self.history[middle].error
     }
 
     /// The longest stretch of slow progress that was left, or at whose end a limit came.

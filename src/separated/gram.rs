@@ -22,6 +22,7 @@ use crate::Scalar;
 use crate::matrix::Kernel;
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Bits of a slice.
 const BITS: i32 = 22;
@@ -78,7 +79,7 @@ impl Pair {
         xx.plus(twice).plus(yy).root()
     }
 
-    /// The number, rounded.
+    /// The nearest `f64`.
     pub(super) fn value(self) -> f64 {
         self.high
     }
@@ -122,16 +123,31 @@ impl Sliced {
 
     /// <X, Y>.
     pub(super) fn inner(&self, other: &Self) -> Pair {
-        let t = if self.weights.is_empty() { 0 } else { other.weights.len() };
-        let block = |b: usize| self.block(other, b * BLOCK..(b * BLOCK + BLOCK).min(t));
+        self.sum(other, |_, _| Some(1.0))
+    }
+
+    /// <X, X>, each product of two terms once.
+    pub(super) fn square(&self) -> Pair {
+        self.sum(self, |block, k| (k < block.end).then_some(if k < block.start { 2.0 } else { 1.0 }))
+    }
+
+    /// Blocks of terms of Y with the first terms k of X, counted as often as `times` says.
+    fn sum(&self, other: &Self, times: impl Fn(&Range<usize>, usize) -> Option<f64> + Sync) -> Pair {
+        let t = other.weights.len();
+        let block = |b: usize| {
+            let range = b * BLOCK..(b * BLOCK + BLOCK).min(t);
+            let weights = (0..self.weights.len()).map_while(|k| Some(times(&range, k)? * self.weights[k]));
+            let weights: Vec<f64> = weights.collect();
+            if weights.is_empty() { Pair::default() } else { self.block(other, range, &weights) }
+        };
         let sums: Vec<Pair> = (0..t.div_ceil(BLOCK)).into_par_iter().map(block).collect();
         sums.into_iter().fold(Pair::default(), Pair::plus)
     }
 
-    /// The part of <X, Y> of the terms `range` of Y.
-    fn block(&self, other: &Self, range: std::ops::Range<usize>) -> Pair {
-        let (s, n) = (self.weights.len(), self.slices);
-        let weight = |l: usize| self.weights.iter().map(move |x| Pair::product(*x, other.weights[l]));
+    /// The sum over the terms `range` of Y and the first ones of X, with these weights.
+    fn block(&self, other: &Self, range: Range<usize>, weights: &[f64]) -> Pair {
+        let (s, n) = (weights.len(), self.slices);
+        let weight = |l: usize| weights.iter().map(move |x| Pair::product(*x, other.weights[l]));
         let mut products: Vec<Pair> = range.clone().flat_map(weight).collect(); // (s, block)
         let mut gram = vec![Pair::default(); products.len()];
         let mut exact = Mat::<f64>::zeros(n * s, n * range.len());
@@ -139,7 +155,7 @@ impl Sliced {
             gram.fill(Pair::default());
             for first in (0..x.nrows()).step_by(ROWS) {
                 let rows = ROWS.min(x.nrows() - first);
-                let x = x.as_ref().subrows(first, rows).transpose();
+                let x = x.as_ref().submatrix(first, 0, rows, n * s).transpose();
                 let y = y.as_ref().subrows(first, rows).subcols(n * range.start, n * range.len());
                 f64::product(exact.as_mut(), false, x, y);
                 for (l, sums) in gram.chunks_exact_mut(s).enumerate() {
@@ -192,18 +208,20 @@ mod tests {
         let first = Mat::from_fn(700, 3, |i, _| a[(i, 0)]);
         let second = Mat::from_fn(40, 3, |i, k| [&b, &c, &third][k][(i, 0)]);
         let sum = Sliced::new(vec![1.0, 1.0, -norm], &[first, second]);
-        assert!(sum.inner(&sum).root() < 4e-16, "{}", sum.inner(&sum).root());
+        assert!(sum.square().root() < 4e-16, "{}", sum.square().root());
     }
 
     #[test]
     fn agrees_with_exact_integers() {
         // Entries k / 2^30 with known sums, which double precision alone would round.
-        let x = Mat::from_fn(600, 40, |i, k| ((i * 7919 + k * 104_729) % 1_000_003) as f64 / 2f64.powi(30));
-        let sum = Sliced::new(vec![1.0; 40], &[x.clone()]);
+        let x = Mat::from_fn(600, 70, |i, k| ((i * 7919 + k * 104_729) % 1_000_003) as f64 / 2f64.powi(30));
+        let sum = Sliced::new(vec![1.0; 70], std::slice::from_ref(&x));
         let exact: i128 =
-            (0..600).map(|i| (0..40).map(|k| (x[(i, k)] * 2f64.powi(30)) as i128).sum::<i128>().pow(2)).sum();
-        let found = sum.inner(&sum);
+            (0..600).map(|i| (0..70).map(|k| (x[(i, k)] * 2f64.powi(30)) as i128).sum::<i128>().pow(2)).sum();
+        let found = sum.square();
         let scale = 2f64.powi(60);
         assert_eq!((found.high * scale) as i128 + (found.low * scale) as i128, exact);
+        let (same, found) = (sum.inner(&sum), sum.square());
+        assert_eq!((same.high, same.low), (found.high, found.low));
     }
 }

@@ -11,14 +11,25 @@
 //! | --- | --- |
 //! | the nearest sum of products of two factors | [`nearest`] |
 //! | the best shapes of the two factors | [`best_shapes`] |
+//! | a sum of products of any number of factors, the condition number held | [`als()`] |
+//! | fewer terms for a sum, to a tolerance | [`reduce()`] |
+//! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
+//! | a function of many variables, from samples | [`from_function`] |
+//! | sums, products, inner products, distances | [`Separated`] |
+//! | the Laplacian in many dimensions, and its inverse | [`laplacian()`], [`inverse_of_kronecker_sum`] |
+//! | linear systems | [`conjugate_gradients`] |
 
 mod algebra;
 mod als;
 mod descent;
 mod exponential_sum;
+mod fibres;
+mod function;
+mod function_sweep;
 mod gram;
 mod laplacian;
 mod nearest;
+mod precision;
 mod prune;
 mod rank;
 mod reduce;
@@ -30,8 +41,10 @@ mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
 pub use exponential_sum::ExponentialSum;
+pub use function::{FittedFunction, FromFunction, from_function};
 pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
 pub use nearest::{Nearest, NearestSum, nearest};
+pub use precision::Precision;
 pub use rank::SeparationRank;
 pub use reduce::reduce;
 pub use representation::Separated;

@@ -11,7 +11,7 @@
 //! for a tolerance.
 //!
 //! **Cost.** Dense: a copy of A, and O(m n min(m_1 n_1, m_2 n_2)). Randomized: 2 (q + 1) products of
-//! 2 m n (s + oversampling) flops, q being `iterations`, and for the error one more of 2 m n s;
+//! 2 m n (s + oversampling) flops, q = 2 or 3 being `iterations`, and for the error one more of 2 m n s;
 //! memory 2 (q + 1) (s + oversampling) (m_1 n_1 + m_2 n_2) numbers, and no copy of A.
 //!
 //! **Guarantee.** The error is measured from the residual of the very terms returned. Dense: at most
@@ -25,13 +25,17 @@
 
 use super::{Separated, SeparationRank};
 use crate::kronecker::{Rearranged, RearrangedMatrix};
-use crate::matrix::{AsMatrix, excess, exponent, frobenius, scale_by_power_of_two, slice_norm};
+use crate::matrix::{AsMatrix, excess, exponent, scale_by_power_of_two, slice_norm};
+use crate::operator::stored_product;
 use crate::svd::{Adaptive, Krylov, Rank, Svd, adaptive, dense, krylov};
 use crate::{Operator, Result, Scalar};
 use faer::Mat;
 
 /// Exponents up to which sums of products neither overflow nor lose digits.
 const MODERATE: i32 = 40;
+
+/// One iteration fewer is enough where this many times the terms do not exceed what there can be.
+const FEW: usize = 48;
 
 /// How [`nearest`] finds the singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,18 +47,18 @@ pub enum Nearest {
     Randomized {
         /// Columns of a block beyond the terms.
         oversampling: usize,
-        /// Krylov steps after the first block.
-        iterations: usize,
+        /// Krylov steps after the first block; where none is said, 2 for at most 1/48 of the terms
+        /// that there can be, or a tolerance, and else 3.
+        iterations: Option<usize>,
         /// Seed of the first block.
         seed: u64,
     },
 }
 
 impl Default for Nearest {
-    /// Randomized with oversampling 4 and 3 iterations, seed 0.
+    /// Randomized with oversampling 4, 2 or 3 iterations, seed 0.
     fn default() -> Self {
-        let Krylov { oversampling, iterations, seed, .. } = Krylov::default();
-        Nearest::Randomized { oversampling, iterations, seed }
+        Nearest::Randomized { oversampling: 4, iterations: None, seed: 0 }
     }
 }
 
@@ -62,11 +66,13 @@ impl Default for Nearest {
 #[derive(Debug, Clone)]
 pub struct NearestSum<T: Scalar> {
     /// The sum M.
-    pub sum: Separated<T>,
+    pub separated: Separated<T>,
     /// |A - M|_F, measured.
     pub error: f64,
     /// |A|_F.
     pub norm: f64,
+    /// sqrt(sum lambda_k^2) / |M|_F: 1 to rounding.
+    pub condition_number: f64,
     /// Singular values of R(A): all of them after a dense SVD, else those of the terms, none of which
     /// exceeds the true one.
     pub singular_values: Vec<T>,
@@ -100,7 +106,7 @@ impl<T: Scalar> NearestSum<T> {
 /// });
 /// let found = nearest(&a, [(8, 8), (8, 8)], SeparationRank::Tolerance(1e-3), Nearest::default())?;
 /// assert!(found.relative_error() <= 1e-3);
-/// assert!(found.sum.separation_rank() <= 4);
+/// assert!(found.separated.separation_rank() <= 4);
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn nearest<T: Scalar>(
@@ -116,18 +122,24 @@ pub fn nearest<T: Scalar>(
         Nearest::Dense => through_dense(&r, rank, limit)?,
         Nearest::Randomized { oversampling, iterations, seed } => match rank {
             SeparationRank::Tolerance(tolerance) => {
-                let parameters =
-                    Adaptive { tolerance, power_iterations: iterations, seed, ..Default::default() };
+                let power_iterations = iterations.unwrap_or(2);
+                let parameters = Adaptive { tolerance, power_iterations, seed, ..Default::default() };
                 (adaptive(&r, &parameters)?.svd, None)
             }
-            _ => (krylov(&r, limit, &Krylov { oversampling, block: None, iterations, seed })?, None),
+            _ => {
+                let few = limit <= SeparationRank::largest(&shapes) / FEW;
+                let iterations = iterations.unwrap_or(if few { 2 } else { 3 });
+                let parameters = Krylov { oversampling, block: None, iterations, seed };
+                (krylov(&r, limit, &parameters)?, None)
+            }
         },
     };
     let optimum = all.as_ref().map(|s| slice_norm(&s[svd.rank()..]));
     let singular_values = all.unwrap_or_else(|| svd.s.clone());
-    let sum = Separated::new(shapes.to_vec(), svd.s, vec![svd.u, svd.v])?;
-    let error = residual(&r, &sum);
-    Ok(NearestSum { sum, error, norm: frobenius(a.as_matrix()), singular_values, optimum })
+    let separated = Separated::new(shapes.to_vec(), svd.s, vec![svd.u, svd.v])?;
+    let (error, norm) = residual(&r, &separated);
+    let condition_number = condition_number(&separated);
+    Ok(NearestSum { separated, error, norm, condition_number, singular_values, optimum })
 }
 
 /// The dense SVD, truncated, and all singular values.
@@ -145,12 +157,30 @@ fn through_dense<T: Scalar>(
     Ok((svd.truncate(rank), Some(all)))
 }
 
-/// |A - M|_F, from the residual.
-fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> f64 {
+/// |A - M|_F, from the residual, and |A|_F.
+fn residual<T: Scalar>(r: &RearrangedMatrix<'_, T>, sum: &Separated<T>) -> (f64, f64) {
     let lambda = sum.lambda();
-    let shift = lambda.first().map_or(0, |&top| excess(exponent(top), MODERATE));
+    let shift = excess(exponent(r.largest()), MODERATE);
     let (first, second) = (&sum.modes()[0], &sum.modes()[1]);
     let weight = |k: usize| scale_by_power_of_two(lambda[k], -shift);
     let left = Mat::from_fn(first.nrows(), lambda.len(), |x, k| first[(x, k)] * weight(k)); // (m_1 n_1, s)
-    scale_by_power_of_two(r.residual(left.as_ref(), second.as_ref(), shift), shift)
+    let (error, norm) = r.residual(left.as_ref(), second.as_ref(), shift);
+    (scale_by_power_of_two(error, shift), scale_by_power_of_two(norm, shift))
+}
+
+/// gamma from the inner products of the terms, which are orthonormal: no digits are lost, in
+/// O(s^2 (m_1 n_1 + m_2 n_2)).
+fn condition_number<T: Scalar>(sum: &Separated<T>) -> f64 {
+    let Some(top) = sum.lambda().first().map(|top| top.as_f64()) else { return 1.0 };
+    let [first, second] =
+        [0, 1].map(|i| stored_product(sum.modes()[i].as_ref(), sum.modes()[i].as_ref(), true));
+    let lambda: Vec<f64> = sum.lambda().iter().map(|x| x.as_f64() / top).collect();
+    let (mut terms, mut total) = (0.0, 0.0);
+    for (k, x) in lambda.iter().enumerate() {
+        terms += x * x;
+        let row =
+            lambda.iter().enumerate().map(|(l, y)| y * first[(l, k)].as_f64() * second[(l, k)].as_f64());
+        total += x * row.sum::<f64>();
+    }
+    (terms / total).sqrt()
 }

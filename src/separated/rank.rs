@@ -6,7 +6,7 @@ use std::fmt;
 /// Which separation rank s is wanted, of shapes (m_1, n_1), ..., (m_d, n_d).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SeparationRank {
-    /// At most this many terms: fewer where fewer are the matrix.
+    /// This many terms, or fewer where they are the matrix exactly.
     Fixed(usize),
     /// As few terms as are found with |A - M|_F <= t |A|_F; t in [0, 1].
     Tolerance(f64),

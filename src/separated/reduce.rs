@@ -52,9 +52,14 @@ use std::time::Instant;
 pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted<T>> {
     parameters.check()?;
     let started = Instant::now();
-    let limit = parameters.rank.limit(m.shapes())?.min(m.separation_rank());
+    let mut limit = parameters.rank.limit(m.shapes())?;
     let e = m.lambda().first().map_or(0, |&x| exponent(x));
     let mut target = Sum::new(Terms::of(m, usize::MAX, -e));
+    // More terms than those of M can only help where M itself is not allowed.
+    let allowed = target.condition_number() <= parameters.condition_bound;
+    if allowed {
+        limit = limit.min(m.separation_rank());
+    }
     let fitted = if m.order() <= 2 {
         let found = direct(&target, limit, parameters.rank)?;
         done(m.shapes(), found, &target, e, started)?
@@ -65,14 +70,13 @@ pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted
         };
         descent::fit(&mut target, m.shapes(), parameters, limit, first, e)?
     };
-    let met =
-        fitted.report.status == Status::Converged || !matches!(parameters.rank, SeparationRank::Tolerance(_));
-    let saves = fitted.separated.separation_rank() < m.separation_rank();
-    if (met && saves) || m.condition_number()? > parameters.condition_bound || limit < m.separation_rank() {
-        return Ok(fitted);
+    let wished = matches!(parameters.rank, SeparationRank::Tolerance(_));
+    let missed = wished && fitted.report.status != Status::Converged;
+    let saved = fitted.separated.separation_rank() < m.separation_rank();
+    if allowed && limit == m.separation_rank() && (missed || !saved) {
+        return done(m.shapes(), target.terms().clone(), &target, e, started);
     }
-    let own = Terms::of(m, usize::MAX, -e);
-    done(m.shapes(), own, &target, e, started)
+    Ok(fitted)
 }
 
 /// The result of a search that took no steps.

@@ -218,7 +218,7 @@ impl<T: Scalar> Separated<T> {
     }
 
     /// |M|_F, never forming M: the inner products of the factors are taken in twice the precision of
-    /// `f64`, so that the error is below 1e-14 sum lambda_k however much the terms cancel; 18 s^2
+    /// `f64`, so that the error is below 1e-14 sum lambda_k however much the terms cancel; 9 s^2
     /// sum m_i n_i flops.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub fn splits(m: usize, n: usize) -> Vec<[(usize, usize); 2]> {
 
 /// The divisors, increasing; none of 0.
 fn divisors(n: usize) -> Vec<usize> {
-    let small: Vec<usize> = (1..=n.isqrt()).filter(|d| n % d == 0).collect();
+    let small: Vec<usize> = (1..=n.isqrt()).filter(|d| n.is_multiple_of(*d)).collect();
     let large = small.iter().rev().map(|d| n / d).filter(|d| d * d > n);
     small.iter().copied().chain(large).collect()
 }
@@ -100,7 +100,7 @@ pub fn best_shapes<T: Scalar>(
             other => other,
         };
         let found = nearest(a, shapes_here, rank, method)?;
-        let (terms, parameters) = (found.sum.separation_rank(), found.sum.parameters());
+        let (terms, parameters) = (found.separated.separation_rank(), found.separated.parameters());
         let row = ShapeRow { shapes: shapes_here, terms, parameters, error: found.error };
         table.push(row);
         if best.as_ref().is_none_or(|(known, _)| compare(rank, &row, known).is_lt()) {

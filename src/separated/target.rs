@@ -35,10 +35,7 @@ impl<T: Scalar> Terms<T> {
     }
     /// gamma, accurate to |lambda|_2 eps / |X|_F.
     pub fn condition_number(&self) -> f64 {
-        let sum = self.lambda.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let sliced = self.sliced();
-        let norm = sliced.inner(&sliced).root();
-        if sum == 0.0 { 1.0 } else { sum / norm }
+        gamma(&self.lambda, self.sliced().square())
     }
     /// These terms and those of `other`.
     pub fn joined(mut self, other: Self) -> Self {
@@ -51,6 +48,11 @@ impl<T: Scalar> Terms<T> {
         self.modes = self.modes.into_iter().zip(other.modes).map(join).collect();
         self
     }
+}
+
+/// sqrt(sum lambda^2) / |X|_F, 1 for no terms.
+fn gamma(lambda: &[f64], square: Pair) -> f64 {
+    if lambda.is_empty() { 1.0 } else { lambda.iter().map(|x| x * x).sum::<f64>().sqrt() / square.root() }
 }
 
 /// A tensor A (p_1, ..., p_d) that can be fitted by [`Terms`].
@@ -106,22 +108,22 @@ impl<T: Scalar> Target<T> for Stored<T> {
         self.norm
     }
     fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        let first = mode < self.cut;
+        let (first, s) = (mode < self.cut, modes[mode].ncols());
         let (range, others) =
             if first { (0..self.cut, self.cut..modes.len()) } else { (self.cut..modes.len(), 0..self.cut) };
         if mode == range.start {
-            let product = khatri_rao(&modes[others]);
+            let product = khatri_rao(&modes[others], s);
             let tensor = if first { self.tensor.as_ref() } else { self.tensor.transpose() };
             self.partial = Mat::zeros(tensor.nrows(), product.ncols());
             product_by_rows(self.partial.as_mut(), tensor, product.as_ref());
         }
-        let before = khatri_rao(&modes[range.start..mode]); // (left, s)
-        let after = khatri_rao(&modes[mode + 1..range.end]); // (right, s)
+        let before = khatri_rao(&modes[range.start..mode], s); // (left, s)
+        let after = khatri_rao(&modes[mode + 1..range.end], s); // (right, s)
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        let mut left = khatri_rao(&x.modes[..self.cut]); // (rows, s)
-        let right = khatri_rao(&x.modes[self.cut..]); // (cols, s)
+        let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
+        let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
             left.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() * lambda));
         }
@@ -144,14 +146,14 @@ impl<T: Scalar> Target<T> for Stored<T> {
     }
 }
 
-/// The columnwise Kronecker products, first mode fastest: (product of the rows, s). For no modes
-/// an empty matrix, which [`contract`] reads as a row of ones.
-fn khatri_rao<T: Scalar>(modes: &[Mat<T>]) -> Mat<T> {
-    let Some((first, rest)) = modes.split_first() else { return Mat::new() };
+/// The columnwise Kronecker products, first mode fastest: (product of the rows, s); ones (1, s) of
+/// no modes.
+fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
+    let Some((first, rest)) = modes.split_first() else { return Mat::from_fn(1, s, |_, _| T::of(1.0)) };
     rest.iter().fold(first.clone(), |product, mode| {
         let p = product.nrows();
-        let mut out = Mat::zeros(p * mode.nrows(), product.ncols());
-        for k in 0..product.ncols() {
+        let mut out = Mat::zeros(p * mode.nrows(), s);
+        for k in 0..s {
             let column = product.col_as_slice(k);
             for (out, x) in out.col_as_slice_mut(k).chunks_exact_mut(p.max(1)).zip(mode.col_as_slice(k)) {
                 out.iter_mut().zip(column).for_each(|(out, y)| *out = *x * *y);
@@ -171,17 +173,15 @@ fn contract<T: Scalar>(
 ) -> Mat<T> {
     let s = partial.ncols();
     let mut out = Mat::zeros(p, s);
-    let one = faer::mat![[T::of(1.0)]];
     let column = |k: usize, mut out: MatMut<'_, T>| {
-        let pick = |a: MatRef<'_, T>| if a.nrows() == 0 { one.clone() } else { a.subcols(k, 1).to_owned() };
-        let (before, after) = (pick(before), pick(after));
+        let (before, after) = (before.subcols(k, 1), after.subcols(k, 1));
         let (left, right) = (before.nrows(), after.nrows());
         let Some(values) = partial.col(k).try_as_col_major() else { return };
         let tensor = MatRef::from_column_major_slice(values.as_slice(), left * p, right);
         let mut matrix = Mat::zeros(left * p, 1);
-        T::product(matrix.as_mut(), false, tensor, after.as_ref());
+        T::product(matrix.as_mut(), false, tensor, after);
         let matrix = MatRef::from_column_major_slice(matrix.col_as_slice(0), left, p);
-        T::product(out.as_mut(), false, matrix.transpose(), before.as_ref());
+        T::product(out.as_mut(), false, matrix.transpose(), before);
     };
     out.as_mut().par_col_chunks_mut(1).enumerate().for_each(|(k, out)| column(k, out));
     out
@@ -208,12 +208,16 @@ impl<T: Scalar> Sum<T> {
     pub fn new(terms: Terms<T>) -> Self {
         let sizes = terms.modes.iter().map(|mode| mode.nrows()).collect();
         let sliced = terms.sliced();
-        let square = sliced.inner(&sliced);
+        let square = sliced.square();
         Self { sizes, terms, sliced, square, earlier: Mat::new(), later: Vec::new() }
     }
 
     pub fn terms(&self) -> &Terms<T> {
         &self.terms
+    }
+    /// Its gamma.
+    pub fn condition_number(&self) -> f64 {
+        gamma(&self.terms.lambda, self.square)
     }
 
     /// The inner products (S, s) of the columns of mode i.
@@ -253,7 +257,7 @@ impl<T: Scalar> Target<T> for Sum<T> {
     }
     fn error(&self, x: &Terms<T>) -> f64 {
         let x = x.sliced();
-        Pair::distance(self.square, self.sliced.inner(&x), x.inner(&x))
+        Pair::distance(self.square, self.sliced.inner(&x), x.square())
     }
 }
 

@@ -4,8 +4,13 @@
 mod support;
 
 mod algebra;
+mod als;
 mod laplacian;
+mod nearest;
+mod precision;
+mod reduce;
 mod representation;
+mod shapes;
 mod solve;
 
 use lowrank::faer::Mat;
@@ -51,3 +56,4 @@ fn shapes() -> Vec<Vec<(usize, usize)>> {
         vec![(2, 2), (3, 1), (1, 3), (2, 3)],
     ]
 }
+mod function;

@@ -71,7 +71,12 @@ fn extreme_scales<T: Scalar>() {
     check_normal_form(&m, T::NAME);
     let norm = |i: usize| slice_norm(modes[i].col_as_slice(0));
     let exact = norm(0) * norm(1) * norm(2) * norm(3) * norm(4);
-    assert!((m.frobenius().unwrap() / exact - 1.0).abs() <= 8.0 * T::EPS, "{}", T::NAME);
+    assert!(
+        (m.frobenius().unwrap() / exact - 1.0).abs() <= 8.0 * T::EPS,
+        "{}: {}",
+        T::NAME,
+        m.frobenius().unwrap() / exact - 1.0
+    );
     // More than the largest number is an error, less than the smallest is zero.
     let all = |x: f64| Separated::new(vec![(2, 2); 5], vec![T::of(1.0)], vec![Mat::full(4, 1, T::of(x)); 5]);
     assert!(matches!(all(huge), Err(Error::Parameter { name: "lambda", .. })), "{}", T::NAME);

@@ -1,6 +1,11 @@
 //! Tensor trains: the container, TT-SVD and rounding, against dense tensors and their unfoldings.
 
 mod algebra;
+mod arithmetic;
+mod cross;
+mod operators;
+mod randomized;
+mod search;
 #[path = "../support/mod.rs"]
 mod support;
 mod svd;

@@ -2,18 +2,20 @@
 //!
 //! [`scale`] places numbers and labels ticks, [`canvas`] draws on a file's surface, [`panel`] is
 //! one pair of axes, [`sheet`] lays out and writes a whole figure; [`figures`] makes the figures of
-//! the entrywise searches out of their tables, [`rsvd`], [`rmm`], [`lowrank_gemm`], [`separated_laplacian`] and [`spectra`] those
-//! of the experiments with these names.
+//! the entrywise searches out of their tables, the others those of the experiments with their names.
 
 pub mod canvas;
 pub mod common;
+pub mod condition_number;
 pub mod figures;
+pub mod kronecker_speed;
 pub mod lowrank_gemm;
 pub mod panel;
 pub mod rmm;
 pub mod rsvd;
 pub mod scale;
 pub mod separated_laplacian;
+pub mod separation_rank;
 pub mod sheet;
 pub mod spectra;
 pub mod style;

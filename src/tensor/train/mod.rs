@@ -10,16 +10,46 @@
 //! | --- | --- |
 //! | decompose a stored tensor, optimal up to sqrt(d - 1) | [`tt_svd`] |
 //! | the same, faster, for given ranks | [`tt_svd_randomized`] |
-//! | lower the ranks of a train | [`TensorTrain::round`] |
+//! | a function of an index, from few of its values | [`cross`] |
+//! | scattered entries, by least squares | [`fit_samples`], [`TensorTrain::error_at`] |
+//! | bits as modes (QTT): tensors and functions on grids of 2^k points | [`quantize`], [`quantized_cross`] |
+//! | lower the ranks of a train | [`TensorTrain::round`], [`TensorTrain::round_randomized`] |
+//! | sums, multiples, entrywise products | [`TensorTrain::plus`], [`TensorTrain::minus`], [`TensorTrain::scaled`], [`TensorTrain::hadamard`] |
+//! | the same rounded, without forming them | [`TensorTrain::sum_rounded`], [`TensorTrain::hadamard_rounded`] |
+//! | inner product, norm, distance | [`TensorTrain::inner`], [`TensorTrain::norm`], [`TensorTrain::distance`] |
+//! | fewer modes | [`TensorTrain::fix`], [`TensorTrain::contract`], [`TensorTrain::sum_over`], [`TensorTrain::mode_product`] |
+//! | the largest entries | [`TensorTrain::largest_entry`], [`TensorTrain::extremes`] |
+//! | linear operators ("TT-matrices") | [`TrainOperator`] |
+//!
+//! Every truncation obeys a tolerance and a largest rank together and says which one cut
+//! ([`Truncation`], [`Limit`]).
 
+mod algebra;
+mod at_points;
+mod contract;
+mod cross;
 mod dense;
+mod extreme;
+mod implicit;
+mod inner;
+mod operator;
 mod orthogonal;
+mod quantized;
+mod randomized;
 mod rounding;
+mod samples;
 mod scale;
+mod steps;
 mod truncation;
 mod tt_svd;
 mod tt_svd_randomized;
 
+pub use cross::{Cross, CrossTrain, Missed, cross};
+pub use extreme::Extreme;
+pub use operator::TrainOperator;
+pub use quantized::{quantize, quantized_cross};
+pub use randomized::RandomizedRounding;
+pub use samples::{Fitted, SampleFit, fit_samples};
 pub use truncation::{Limit, Truncated, Truncation};
 pub use tt_svd::tt_svd;
 pub use tt_svd_randomized::{RandomizedTt, tt_svd_randomized};

@@ -1,4 +1,4 @@
-//! Orthonormal cores, and the norm they give without squaring the condition.
+//! Orthonormal cores.
 //!
 //! A core of shape (l, n, r) is left-orthonormal where its unfolding (l n, r) has orthonormal
 //! columns, right-orthonormal where that of shape (l, n r) has orthonormal rows.
@@ -36,17 +36,6 @@ impl<T: Scalar> TensorTrain<T> {
         let j = j + right_sweep(&mut cores)?;
         scale::restore(&mut cores, 0, j);
         Ok(Self::from_valid(cores))
-    }
-
-    /// |X|_F, from orthonormal cores, accurate to a small multiple of eps. Infinite where the norm
-    /// itself is beyond the largest f64. O(d n r^3).
-    ///
-    /// # Errors
-    /// None for finite cores.
-    pub fn norm(&self) -> Result<f64> {
-        let (mut cores, j) = self.clone().into_normalized();
-        let j = j + right_sweep(&mut cores)?;
-        Ok(scale::shifted(scale::norm(cores[0].as_slice().unwrap_or(&[])), j))
     }
 
     /// The cores divided by powers of two, and the sum of the exponents.
@@ -87,19 +76,25 @@ fn left_sweep<T: Scalar>(cores: &mut [Array3<T>]) -> Result<i32> {
         return Ok(taken);
     }
     for k in 0..cores.len() - 1 {
-        let (left, n, right) = cores[k].dim();
-        let data = cores[k].as_slice().unwrap_or(&[]);
-        let Qr { q, r } = svd::qr(MatRef::from_row_major_slice(data, left * n, right))?;
-        let rank = q.ncols();
-        cores[k] = core_from((left, n, rank), rows(q.as_ref()));
-        // R G_{k+1}: (rank, right) times (right, m s)
-        let (_, m, s) = cores[k + 1].dim();
-        let after = cores[k + 1].as_slice().unwrap_or(&[]);
-        let product = dense::product(&rows(r.as_ref()), after, (rank, right, m * s), "a core")?;
-        cores[k + 1] = core_from((rank, m, s), product);
+        shift_right(cores, k)?;
         taken += scale::normalize(&mut cores[k + 1..k + 2]);
     }
     Ok(taken)
+}
+
+/// Makes core k left-orthonormal; its R goes to the next one.
+pub(super) fn shift_right<T: Scalar>(cores: &mut [Array3<T>], k: usize) -> Result<()> {
+    let (left, n, right) = cores[k].dim();
+    let data = cores[k].as_slice().unwrap_or(&[]);
+    let Qr { q, r } = svd::qr(MatRef::from_row_major_slice(data, left * n, right))?;
+    let rank = q.ncols();
+    cores[k] = core_from((left, n, rank), rows(q.as_ref()));
+    // R G_{k+1}: (rank, right) times (right, m s)
+    let (_, m, s) = cores[k + 1].dim();
+    let after = cores[k + 1].as_slice().unwrap_or(&[]);
+    let product = dense::product(&rows(r.as_ref()), after, (rank, right, m * s), "a core")?;
+    cores[k + 1] = core_from((rank, m, s), product);
+    Ok(())
 }
 
 /// The entries column by column.

@@ -24,6 +24,7 @@ use super::{TensorTrain, core_from, dense, scale};
 use crate::svd::{self, Svd};
 use crate::{Result, Scalar};
 use faer::MatRef;
+use ndarray::Array3;
 
 impl<T: Scalar> TensorTrain<T> {
     /// A train of smaller ranks near this one, and their distance; see the head of the file for
@@ -53,25 +54,37 @@ impl<T: Scalar> TensorTrain<T> {
         j += right_sweep(&mut cores)?;
         let norm = scale::norm(cores[0].as_slice().unwrap_or(&[]));
         let delta = truncation.tolerance * norm / ((d - 1).max(1) as f64).sqrt();
-        let mut cuts = Vec::with_capacity(d - 1);
-        for k in 0..d - 1 {
-            let (left, n, right) = cores[k].dim();
-            let data = cores[k].as_slice().unwrap_or(&[]);
-            let Svd { u, s, v } = svd::dense(MatRef::from_row_major_slice(data, left * n, right))?;
-            let (rank, tail, limit) = truncation.choose(&s, delta);
-            cores[k] = core_from((left, n, rank), rows(u.subcols(0, rank)));
-            // diag(s) V' G_{k+1}: (rank, right) times (right, m next)
-            let mut sv = Vec::with_capacity(rank * right);
-            for (r, &s) in s.iter().enumerate().take(rank) {
-                sv.extend(v.col(r).iter().map(|&v| s * v));
-            }
-            let (_, m, next) = cores[k + 1].dim();
-            let after = cores[k + 1].as_slice().unwrap_or(&[]);
-            let product = dense::product(&sv, after, (rank, right, m * next), "a core")?;
-            cores[k + 1] = core_from((rank, m, next), product);
-            cuts.push((tail, limit));
-        }
+        let cuts = cut(&mut cores, truncation, delta)?;
         scale::restore(&mut cores, d - 1, j);
         Ok(Truncated::new(TensorTrain::from_valid(cores), &cuts, norm, j))
     }
+}
+
+/// Cuts each bond of right-orthonormal cores, from left to right, by at most `delta` where the rank
+/// allows; says what was cut off and why.
+pub(super) fn cut<T: Scalar>(
+    cores: &mut [Array3<T>],
+    truncation: Truncation,
+    delta: f64,
+) -> Result<Vec<(f64, Limit)>> {
+    let d = cores.len();
+    let mut cuts = Vec::with_capacity(d - 1);
+    for k in 0..d - 1 {
+        let (left, n, right) = cores[k].dim();
+        let data = cores[k].as_slice().unwrap_or(&[]);
+        let Svd { u, s, v } = svd::dense(MatRef::from_row_major_slice(data, left * n, right))?;
+        let (rank, tail, limit) = truncation.choose(&s, delta);
+        cores[k] = core_from((left, n, rank), rows(u.subcols(0, rank)));
+        // diag(s) V' G_{k+1}: (rank, right) times (right, m next)
+        let mut sv = Vec::with_capacity(rank * right);
+        for (r, &s) in s.iter().enumerate().take(rank) {
+            sv.extend(v.col(r).iter().map(|&v| s * v));
+        }
+        let (_, m, next) = cores[k + 1].dim();
+        let after = cores[k + 1].as_slice().unwrap_or(&[]);
+        let product = dense::product(&sv, after, (rank, right, m * next), "a core")?;
+        cores[k + 1] = core_from((rank, m, next), product);
+        cuts.push((tail, limit));
+    }
+    Ok(cuts)
 }

@@ -60,12 +60,17 @@ pub(super) fn normalize<T: Scalar>(cores: &mut [Array3<T>]) -> i32 {
     let mut taken = 0;
     for core in cores {
         if let Some(data) = core.as_slice_mut() {
-            let j = exponent(data);
-            shift(data, -j);
-            taken += j;
+            taken += normalize_slice(data);
         }
     }
     taken
+}
+
+/// Brings the largest magnitude to [1, 2); returns the exponent taken out.
+pub(super) fn normalize_slice<T: Scalar>(data: &mut [T]) -> i32 {
+    let j = exponent(data);
+    shift(data, -j);
+    j
 }
 
 /// Multiplies the train by 2^j: all of it goes to core `first` where that neither over- nor

@@ -102,4 +102,12 @@ impl<T: Scalar> Truncated<T> {
             limit: cuts.iter().map(|cut| cut.1).max().unwrap_or(Limit::Nothing),
         }
     }
+
+    /// With an error made before the cuts, orthogonal to them; in units of 2^j.
+    pub(super) fn with_missed(mut self, missed: f64, norm: f64, j: i32) -> Self {
+        self.error = f64::hypot(self.error, scale::shifted(missed, j));
+        let relative = if norm > 0.0 { missed / norm } else { 0.0 };
+        self.relative_error = f64::hypot(self.relative_error, relative);
+        self
+    }
 }
