@@ -15,6 +15,9 @@
 //! | fewer terms for a sum, to a tolerance | [`reduce()`] |
 //! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 //! | a function of many variables, from samples | [`from_function`] |
+//! | sums, products, inner products, distances | [`Separated`] |
+//! | the Laplacian in many dimensions, and its inverse | [`laplacian()`], [`inverse_of_kronecker_sum`] |
+//! | linear systems | [`conjugate_gradients`] |
 
 mod algebra;
 mod als;
