@@ -1,6 +1,6 @@
 //! Dense tensors of any order: products along their modes, and decompositions.
 //!
-//! Tensors go in as [`ndarray`](crate::ndarray) views of dynamic dimension and any strides, and
+//! Tensors go in as [`ndarray`] views of dynamic dimension and any strides, and
 //! come out as row-major arrays. Modes are counted from 0.
 //!
 //! | what | where |
