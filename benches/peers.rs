@@ -147,7 +147,7 @@ fn read<T: Scalar>(kept: &mut Kept<T>, folder: &Path, n: usize) -> std::result::
 /// The nearest sum of `rank` Kronecker products of the shapes (p, q), (q, p), p the smallest divisor of n
 /// from sqrt(n) on, as the decomposition of the rearranged matrix.
 fn nearest_sum<T: Scalar>(a: &Array2<T>, n: usize, rank: usize) -> Result<Svd<T>> {
-    let p = (n.isqrt()..=n).find(|p| p * p >= n && n.is_multiple_of(p)).unwrap_or(n);
+    let p = (n.isqrt()..=n).find(|&p| p * p >= n && n.is_multiple_of(p)).unwrap_or(n);
     let (shapes, rank) = ([(p, n / p), (n / p, p)], SeparationRank::Fixed(rank));
     let found = nearest(a, shapes, rank, Nearest::default())?.separated;
     let [u, v] = [0, 1].map(|i| found.modes()[i].clone());

@@ -1,6 +1,7 @@
 //! The experiments on decompositions and products: presets, resuming, figures from the table alone.
 
 use lowrank_experiments::cli::draw;
+use lowrank_experiments::kronecker_speed::KroneckerSpeed;
 use lowrank_experiments::lowrank_gemm::LowRankGemm;
 use lowrank_experiments::rmm::{self, Rmm};
 use lowrank_experiments::rsvd::Rsvd;
@@ -84,6 +85,26 @@ fn sums_of_kronecker_products() {
         let two = SeparationRanks.solve(&config, &two).unwrap();
         assert!(found.error <= 1.005 * two.error && found.parameters <= two.parameters, "{trial}");
     }
+}
+
+const KRONECKER: &str = "seeds = 2\ntimings = 1\ndense_gigabytes = 1e-4\n[[sweep]]\nscalars = [\"f64\", \"f32\"]\n\
+                         factors = 2\nn = [3, 50]\ncolumns = [2, 5]\n";
+
+#[test]
+fn kronecker_products() {
+    let labels = ["rows of A", "speedup", "columns of the block"];
+    let rows = whole(KroneckerSpeed, KRONECKER, &["kronecker_speed"], &labels);
+    for row in &rows {
+        assert!(row.seconds > 0.0 && row.gigaflops > 0.0, "{row:?}");
+        assert_eq!(row.dense_seconds.is_some(), row.n == 3, "{row:?}");
+        assert!(row.difference.is_none_or(|d| d < 1e-6), "{row:?}");
+    }
+    let error = |from: &str, to: &str| {
+        format!("{:#}", KroneckerSpeed.parse(&KRONECKER.replace(from, to)).unwrap_err())
+    };
+    assert!(error("[3, 50]", "[3, 50000]").contains("more than"));
+    assert!(error("[2, 5]", "[2, 0]").contains("at least 1"));
+    assert!(error("1e-4", "nan").contains("dense_gigabytes"));
 }
 
 #[test]

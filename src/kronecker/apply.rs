@@ -4,17 +4,15 @@
 //! A' b for b (m, l), without A.
 //!
 //! **Method.** A column of b is a tensor (n_1, ..., n_d) with its last index fastest; each factor
-//! multiplies one mode of it, in place in the order of memory: mode k is a product of matrices
-//! (right, n_k) with Mk', one for each index left of it, or one product with Md for the last mode.
-//! Nothing is transposed. The modes may come in any order; the one with the fewest flops has
-//! 1/n_k - 1/m_k increasing (exchange two neighbours: the first takes s m_1 and the second s m_1 m_2 /
-//! n_1 flops, s the numbers at hand). Neighbours of at most 16 together are multiplied out first, and
-//! identities are passed over.
+//! multiplies one mode of it where it lies: mode k is a product of matrices (right, n_k) with Mk', one
+//! for each index left of it, or one product with Md for the last mode. Nothing is transposed. The
+//! order of the modes is that of fewest flops, and modes whose slabs are small are taken together:
+//! see `plan.rs`.
 //!
-//! **Cost.** The sum of 2 m_k (numbers at hand) flops over the modes, which is 2 d n^(1 + 1/d) l for
-//! square factors of one size. Columns are taken in groups of about 2^18 numbers, so that what is
-//! between the modes stays in cache: 2 groups of memory at most, b is read and the result written
-//! once, whose memory the caller may give.
+//! **Cost.** The sum over the modes of 2 m_k flops a number at hand, which is 2 d n^(1 + 1/d) l for square
+//! factors of one size. Columns are taken in groups of about 2^18 numbers or one column, so that what
+//! is between the modes stays in cache where it can: memory for two groups (four where b or the result
+//! do not lie column after column). b is read once and the result written once.
 //!
 //! **Guarantee.** |A b - c|_F <= 4 n eps |M1|_F ... |Md|_F |b|_F. Work is cut by shapes alone: the bits
 //! do not depend on the number of threads. Entries near 1e300 or 1e-300 are scaled by powers of two
@@ -22,10 +20,11 @@
 //!
 //! **Deviations.** None.
 
-use super::{Kronecker, size};
+use super::Kronecker;
+use super::plan::{PIECE, Plan, Stage, Step};
 use crate::matrix::{
-    AsMatrix, Moderate, array_view, check_finite, check_overflow, excess, exponent, largest_in_parallel,
-    product_into, scale_view, zeros,
+    AsMatrix, array_view, check_finite, check_overflow, excess, exponent, largest_in_parallel, product_into,
+    scale_view, zeros,
 };
 use crate::operator::{Operator, check_block};
 use crate::{Error, Result, Scalar};
@@ -34,14 +33,11 @@ use rayon::prelude::*;
 
 /// Numbers in a group of columns, about.
 const GROUP: usize = 1 << 18;
-/// Numbers handled by one task, about.
-const PIECE: usize = 1 << 15;
-/// Neighbouring factors whose product has no longer side are multiplied out.
-const SMALL: usize = 16;
 
 impl<T: Scalar> Kronecker<T> {
-    /// Writes A b (m, l) for `b` (n, l) into `out`, whatever it held. Cost: see
-    /// [`Kronecker`]; memory for two groups of columns, each about 2^18 numbers or one column.
+    /// Writes A b (m, l) for `b` (n, l) into `out`, whatever it held. The sum over the modes of 2 m_k flops
+    /// a number at hand, in the best order: 2 d n^(1 + 1/d) l for square factors of one size; memory for
+    /// two groups of columns, each about 2^18 numbers or one column.
     ///
     /// # Errors
     /// [`Error::Shape`] when `b` has not n rows or `out` is not (m, l); [`Error::NonFinite`] for NaN and
@@ -91,63 +87,7 @@ impl<T: Scalar> Operator<T> for Kronecker<T> {
     }
 }
 
-/// How a product is computed: a step for each mode that is not multiplied by the identity.
-struct Plan<'a, T: Scalar> {
-    shape: (usize, usize),
-    steps: Vec<Step<'a, T>>,
-    /// 2^exponent is divided out of the factors; the product with a b below 2^top is then below
-    /// 2^(top + growth).
-    exponent: i32,
-    growth: i32,
-}
-
-/// The multiplication of one mode.
-struct Step<'a, T: Scalar> {
-    factor: Moderate<'a, T>,
-    /// Product of the sizes of the modes after it.
-    right: usize,
-    /// Numbers of a column before and after it.
-    sizes: (usize, usize),
-}
-
-/// A mode on which plans are made: a factor, none where it is the identity.
-struct Mode<'a, T: Scalar> {
-    shape: (usize, usize),
-    factor: Option<Moderate<'a, T>>,
-}
-
-impl<'a, T: Scalar> Plan<'a, T> {
-    /// O(parameters).
-    fn new(factors: &[MatRef<'a, T>]) -> Result<Self> {
-        let shape = (size(factors.iter().map(|f| f.nrows()))?, size(factors.iter().map(|f| f.ncols()))?);
-        let mut plan = Plan { shape, steps: Vec::new(), exponent: 0, growth: 0 };
-        if shape.0 == 0 || shape.1 == 0 {
-            return Ok(plan);
-        }
-        let mut modes: Vec<Mode<'a, T>> = Vec::new();
-        for factor in factors {
-            let mode = Mode::new(*factor, factors.len())?;
-            match modes.pop() {
-                Some(last) => modes.extend(last.joined(mode)?),
-                None => modes.push(mode),
-            }
-        }
-        let key = |k: &usize| 1.0 / modes[*k].shape.1 as f64 - 1.0 / modes[*k].shape.0 as f64;
-        let mut order: Vec<usize> = (0..modes.len()).filter(|k| modes[*k].factor.is_some()).collect();
-        order.sort_by(|a, b| key(a).total_cmp(&key(b)));
-        let mut sizes: Vec<usize> = modes.iter().map(|mode| mode.shape.1).collect();
-        for k in order {
-            let Some(factor) = modes[k].factor.take() else { continue };
-            let before = sizes.iter().product();
-            sizes[k] = modes[k].shape.0;
-            plan.exponent += factor.exponent;
-            plan.growth += factor.top + (usize::BITS - modes[k].shape.1.leading_zeros()) as i32;
-            let (right, after) = (sizes[k + 1..].iter().product(), sizes.iter().product());
-            plan.steps.push(Step { factor, right, sizes: (before, after) });
-        }
-        Ok(plan)
-    }
-
+impl<T: Scalar> Plan<'_, T> {
     /// `out = A b`, group by group.
     fn run(&self, mut out: MatMut<'_, T>, b: MatRef<'_, T>) -> Result<()> {
         let (m, n) = self.shape;
@@ -161,111 +101,121 @@ impl<'a, T: Scalar> Plan<'a, T> {
             return check_finite("b", b);
         }
         let width = (GROUP / m.max(n)).clamp(1, b.ncols().max(1));
-        let mut spaces = [(); 2].map(|()| vec![T::of(0.0); width * m.max(n)]);
-        let shifted = |first: usize, error| match error {
-            Error::NonFinite { argument, index } => {
-                Error::NonFinite { argument, index: vec![index[0], first + index[1]] }
-            }
-            other => other,
-        };
+        let mut spaces: [Vec<T>; 4] = Default::default();
         for first in (0..b.ncols()).step_by(width) {
             let width = width.min(b.ncols() - first);
             let out = out.as_mut().subcols_mut(first, width);
-            self.group(out, b.subcols(first, width), &mut spaces).map_err(|error| shifted(first, error))?;
+            self.group(out, b.subcols(first, width), &mut spaces).map_err(|error| match error {
+                Error::NonFinite { argument, index } => {
+                    Error::NonFinite { argument, index: vec![index[0], first + index[1]] }
+                }
+                other => other,
+            })?;
         }
         Ok(())
     }
 
     /// The product with a few columns.
-    fn group(&self, mut out: MatMut<'_, T>, b: MatRef<'_, T>, spaces: &mut [Vec<T>; 2]) -> Result<()> {
+    fn group(&self, mut out: MatMut<'_, T>, b: MatRef<'_, T>, spaces: &mut [Vec<T>; 4]) -> Result<()> {
         let ((m, n), columns) = (self.shape, b.ncols());
         let (limit, largest) = if T::NAME == "f32" { (20, 127) } else { (200, 1023) };
         let top = exponent(largest_in_parallel("b", b)?);
+        if self.stages.is_empty() {
+            out.copy_from(b);
+            return Ok(());
+        }
         let shift = excess(top, limit);
-        let [front, back] = spaces;
-        // What is multiplied next: b itself where it lies in one piece, else the front.
-        let mut stored = if shift == 0 && !self.steps.is_empty() { in_one_piece(b) } else { None };
-        if stored.is_none() {
-            let mut copy = MatMut::from_column_major_slice_mut(&mut front[..n * columns], n, columns);
-            copy.copy_from(b);
-            scale_view(copy, -shift);
-        }
-        let mut written = false;
-        for (k, step) in self.steps.iter().enumerate() {
-            let source = stored.take().unwrap_or(&front[..step.sizes.0 * columns]);
-            match out.as_mut().try_as_col_major_mut() {
-                Some(out) if columns == 1 && k + 1 == self.steps.len() => {
-                    step.run(out.col_mut(0).as_slice_mut(), source);
-                    written = true;
-                }
-                _ => {
-                    step.run(&mut back[..step.sizes.1 * columns], source);
-                    std::mem::swap(front, back);
-                }
+        let [front, back, copied, result] = spaces;
+        let x = match array_view(b).reversed_axes().to_slice() {
+            Some(x) if shift == 0 => x,
+            _ => {
+                let copied = sized(copied, n * columns);
+                let mut copy = MatMut::from_column_major_slice_mut(copied, n, columns);
+                copy.copy_from(b);
+                scale_view(copy, -shift);
+                copied
             }
-        }
-        if !written {
-            out.copy_from(MatRef::from_column_major_slice(&front[..m * columns], m, columns));
+        };
+        let mut run = |out: &mut [T]| {
+            let numbers = |stage: &Stage<'_, T>| x.len() / n * stage.numbers_after;
+            chain(&self.stages, out, x, [front, back], numbers, |stage, out, x| stage.run(out, x));
+        };
+        match out.as_mut().try_as_col_major_mut() {
+            Some(out) if columns == 1 => run(out.col_mut(0).as_slice_mut()),
+            _ => {
+                let result = sized(result, m * columns);
+                run(result);
+                out.copy_from(MatRef::from_column_major_slice(result, m, columns));
+            }
         }
         scale_view(out.as_mut(), self.exponent + shift);
         if top + 1 + self.growth + self.exponent < largest { Ok(()) } else { check_overflow(out.as_ref()) }
     }
 }
 
-impl<'a, T: Scalar> Mode<'a, T> {
-    /// One of `count` factors.
-    fn new(factor: MatRef<'a, T>, count: usize) -> Result<Self> {
-        let (m, n) = factor.shape();
-        let unit = |i: usize, j: usize| T::of(if i == j { 1.0 } else { 0.0 });
-        let identity = m == n && (0..n).all(|j| (0..m).all(|i| factor[(i, j)] == unit(i, j)));
-        let factor = if identity { None } else { Some(Moderate::one_of(count + 1, "factors", factor)?) };
-        Ok(Mode { shape: (m, n), factor })
+/// `out` becomes what the links make of `x`, one after the other; `numbers` is how many a link leaves.
+fn chain<T: Scalar, L>(
+    links: &[L],
+    out: &mut [T],
+    x: &[T],
+    [mut front, mut back]: [&mut Vec<T>; 2],
+    numbers: impl Fn(&L) -> usize,
+    run: impl Fn(&L, &mut [T], &[T]),
+) {
+    let Some((last, others)) = links.split_last() else { return };
+    let (mut first, mut length) = (Some(x), 0);
+    for link in others {
+        let after = numbers(link);
+        run(link, sized(back, after), first.take().unwrap_or(&front[..length]));
+        std::mem::swap(&mut front, &mut back);
+        length = after;
     }
+    run(last, out, first.take().unwrap_or(&front[..length]));
+}
 
-    /// This and the mode after it, as one where both are small.
-    fn joined(self, next: Self) -> Result<impl Iterator<Item = Self>> {
-        let ((m, n), (p, q)) = (self.shape, next.shape);
-        let modes = match (&self.factor, &next.factor) {
-            (Some(a), Some(b)) if (m * p).max(n * q) <= SMALL => {
-                let (x, y) = (a.matrix(), b.matrix());
-                let both = Mat::from_fn(m * p, n * q, |i, j| x[(i / p, j / q)] * y[(i % p, j % q)]);
-                let factor = Some(Moderate::of(both, a.exponent + b.exponent)?);
-                [Some(Mode { shape: (m * p, n * q), factor }), None]
+/// The first so many numbers, whatever they are.
+fn sized<T: Scalar>(space: &mut Vec<T>, length: usize) -> &mut [T] {
+    if space.len() < length {
+        *space = vec![T::of(0.0); length];
+    }
+    &mut space[..length]
+}
+
+impl<T: Scalar> Stage<'_, T> {
+    /// Multiplies the modes of all columns, in parallel.
+    fn run(&self, out: &mut [T], x: &[T]) {
+        let units = PIECE / self.unit.0.max(self.unit.1);
+        match &self.steps[..] {
+            [step] if units == 0 || step.right == 1 => step.run(out, x, product_into),
+            steps => {
+                let pieces = out.par_chunks_mut(units * self.unit.1).zip(x.par_chunks(units * self.unit.0));
+                pieces.for_each_init(<[Vec<T>; 2]>::default, |[front, back], (out, x)| {
+                    let numbers = |step: &Step<'_, T>| x.len() / self.unit.0 * step.unit_after;
+                    chain(steps, out, x, [front, back], numbers, |step, out, x| step.run(out, x, alone));
+                });
             }
-            _ => [Some(self), Some(next)],
-        };
-        Ok(modes.into_iter().flatten())
+        }
     }
 }
 
+/// The product of two matrices on one thread.
+fn alone<T: Scalar>(out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
+    T::product(out, false, lhs, rhs);
+}
+
 impl<T: Scalar> Step<'_, T> {
-    /// Multiplies the mode, of size n_k in `x` and m_k in `out`, for all columns.
-    fn run(&self, out: &mut [T], x: &[T]) {
+    /// Multiplies the mode, of size n_k in `x` and m_k in `out`, slab by slab.
+    fn run(&self, out: &mut [T], x: &[T], product: fn(MatMut<'_, T>, MatRef<'_, T>, MatRef<'_, T>)) {
         let (factor, right) = (self.factor.matrix(), self.right);
         let (m, n) = factor.shape();
         if right == 1 {
             let x = MatRef::from_column_major_slice(x, n, x.len() / n);
             let out = MatMut::from_column_major_slice_mut(out, m, x.ncols());
-            return product_into(out, factor, x);
+            return product(out, factor, x);
         }
-        let slab = |out: &mut [T], x: &[T], product: fn(MatMut<'_, T>, MatRef<'_, T>, MatRef<'_, T>)| {
+        for (out, x) in out.chunks_exact_mut(m * right).zip(x.chunks_exact(n * right)) {
             let out = MatMut::from_column_major_slice_mut(out, right, m);
             product(out, MatRef::from_column_major_slice(x, right, n), factor.transpose());
-        };
-        let slabs = PIECE / (right * m.max(n));
-        if slabs == 0 {
-            let pairs = out.chunks_exact_mut(m * right).zip(x.chunks_exact(n * right));
-            return pairs.for_each(|(out, x)| slab(out, x, product_into));
         }
-        let pieces = out.par_chunks_mut(slabs * m * right).zip(x.par_chunks(slabs * n * right));
-        pieces.for_each(|(out, x)| {
-            let pairs = out.chunks_exact_mut(m * right).zip(x.chunks_exact(n * right));
-            pairs.for_each(|(out, x)| slab(out, x, |out, x, factor| T::product(out, false, x, factor)));
-        });
     }
-}
-
-/// The numbers of a block whose columns lie one after the other.
-fn in_one_piece<T: Scalar>(b: MatRef<'_, T>) -> Option<&[T]> {
-    array_view(b).reversed_axes().to_slice()
 }

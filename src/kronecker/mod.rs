@@ -27,6 +27,7 @@ mod face_splitting;
 mod hadamard;
 mod khatri_rao;
 mod lu;
+mod plan;
 mod product;
 mod rearrange;
 mod rearranged_matrix;

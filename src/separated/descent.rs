@@ -3,14 +3,12 @@
 //! The method and its guarantee stand in [`super::als`].
 
 use super::als::{Als, FitStart, Fitted};
+use super::start::{extrapolated, start};
 use super::sweep::{Swept, sweep};
 use super::target::{Less, Target, Terms};
 use super::{Separated, SeparationRank};
-use crate::matrix::{frobenius, scale_by_power_of_two};
-use crate::random::gaussian;
-use crate::svd::{Qr, qr};
+use crate::matrix::scale_by_power_of_two;
 use crate::{Error, Progress, Report, Result, Scalar, Status};
-use faer::Mat;
 use std::time::Instant;
 
 /// Sweeps over which progress is judged.
@@ -220,51 +218,19 @@ impl<T: Scalar> Run<'_, T> {
 
     /// `terms` and others, `wanted` in all, that fit what they leave.
     fn grown(&mut self, target: &mut dyn Target<T>, terms: Terms<T>, wanted: usize) -> Result<Terms<T>> {
-        let count = wanted - terms.len();
+        let (count, seed) = (wanted - terms.len(), self.parameters.seed);
+        let random = matches!(self.parameters.start, FitStart::Random);
+        self.blocks += 1;
         if terms.len() == 0 {
-            return self.cold(target, count);
+            return start(target, count, random, seed, self.blocks);
         }
         let norm = target.error(&terms);
         let mut rest = Less::new(target, terms.clone(), norm);
-        let mut new = self.cold(&mut rest, count)?;
+        let mut new = start(&mut rest, count, random, seed, self.blocks)?;
         for _ in 0..NEW_SWEEPS {
             new = sweep(&mut rest, &new, self.parameters.condition_bound)?.terms;
         }
         Ok(terms.joined(new))
-    }
-
-    /// Unit factors without weights.
-    fn cold(&mut self, target: &mut dyn Target<T>, count: usize) -> Result<Terms<T>> {
-        let sizes = target.sizes().to_vec();
-        self.blocks += 1;
-        let random = |(i, &p): (usize, &usize)| {
-            let purpose = format!("start of mode {i}, block {}", self.blocks);
-            let mut mode = gaussian::<T>(p, count, self.parameters.seed, &purpose);
-            for k in 0..count {
-                let norm = frobenius(mode.col(k).as_mat());
-                mode.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() / norm));
-            }
-            mode
-        };
-        let mut modes: Vec<Mat<T>> = sizes.iter().enumerate().map(random).collect();
-        if !matches!(self.parameters.start, FitStart::Random) {
-            for i in 0..modes.len() {
-                let sample = target.mttkrp(i, &modes); // (p, count)
-                let Qr { q, r } = qr(&sample)?; // (p, <= count)
-                // Beyond the rank of the unfolding a basis would leave its range: the sample does not.
-                let top = (0..r.nrows()).fold(0.0, |top: f64, k| top.max(r[(k, k)].as_f64()));
-                let rank = (0..r.nrows()).take_while(|&k| r[(k, k)].as_f64() > 1e4 * T::EPS * top).count();
-                for k in 0..count {
-                    let column = if k < rank { q.col(k) } else { sample.col(k) };
-                    let norm = frobenius(column.as_mat());
-                    if norm > 0.0 {
-                        let out = modes[i].col_as_slice_mut(k).iter_mut();
-                        out.zip(column.iter()).for_each(|(out, x)| *out = T::of(x.as_f64() / norm));
-                    }
-                }
-            }
-        }
-        Ok(Terms { lambda: vec![0.0; count], modes })
     }
 
     /// Notes the state after a sweep, or at the start.
@@ -360,22 +326,4 @@ fn error_of<T: Scalar>(target: &dyn Target<T>, swept: &Swept<T>) -> f64 {
 fn gamma_of<T: Scalar>(swept: &Swept<T>, bound: f64) -> f64 {
     let doubt = swept.gamma.powi(2) * swept.terms.len() as f64 * 100.0 * f64::EPSILON;
     if doubt < 1e-3 && swept.gamma < 0.9 * bound { swept.gamma } else { swept.terms.condition_number() }
-}
-
-/// Unit factors further along the way from `old` to `new`.
-fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
-    let mut out = new.clone();
-    for (mode, old) in out.modes.iter_mut().zip(&old.modes) {
-        for k in 0..mode.ncols() {
-            let column = mode.col_as_slice_mut(k);
-            for (x, old) in column.iter_mut().zip(old.col_as_slice(k)) {
-                *x = T::of(x.as_f64() + weight * (x.as_f64() - old.as_f64()));
-            }
-            let norm = frobenius(mode.col(k).as_mat());
-            if norm > 0.0 {
-                mode.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() / norm));
-            }
-        }
-    }
-    out
 }

@@ -33,6 +33,7 @@ mod reduce;
 mod representation;
 mod shapes;
 mod solve;
+mod start;
 mod sweep;
 mod target;
 

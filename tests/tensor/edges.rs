@@ -88,7 +88,7 @@ fn sizes_that_overflow_are_too_large_before_anything_is_allocated() {
     let column = Mat::<f64>::ones(1, 1);
     let tall = lowrank::ndarray::Array2::<f64>::ones((1, 1));
     let tall = tall.broadcast((1 << 61, 1)).unwrap();
-    assert!(matches!(fold(&tall, 0, &[1 << 61]), Err(Error::TooLarge { .. })));
+    assert!(matches!(fold(tall, 0, &[1 << 61]), Err(Error::TooLarge { .. })));
     let huge = one.broadcast(IxDyn(&[1 << 30, 1 << 30])).unwrap();
     let sums = Mat::<f64>::ones(1 << 10, 1);
     let wide = one.broadcast(IxDyn(&[1, 1 << 55])).unwrap();

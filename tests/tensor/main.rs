@@ -36,9 +36,12 @@ fn tensor<T: Scalar>(shape: &[usize], f: impl Fn(&[usize]) -> f64) -> ArrayD<T> 
     ArrayD::from_shape_fn(IxDyn(shape), |index| T::of(f(index.slice())))
 }
 
+/// A name, an array, and the view of it that has the entries.
+type Layout<T> = (&'static str, ArrayD<T>, fn(&ArrayD<T>) -> ArrayViewD<'_, T>);
+
 /// The same entries in other layouts: by columns, reversed along each axis, every other place of a
 /// larger array, axes in another order of memory.
-fn layouts<T: Scalar>(a: &ArrayD<T>) -> Vec<(&'static str, ArrayD<T>, fn(&ArrayD<T>) -> ArrayViewD<'_, T>)> {
+fn layouts<T: Scalar>(a: &ArrayD<T>) -> Vec<Layout<T>> {
     let d = a.ndim();
     let by_columns = a.t().as_standard_layout().into_owned();
     let mut reversed = a.clone();

@@ -52,7 +52,7 @@ fn gallery<T: Scalar>(shape: &[usize]) -> Vec<(&'static str, ArrayD<T>)> {
 /// sqrt of the sum over modes of the squared tails of the unfoldings of A, theorem 5.
 fn theorem(a: &ArrayD<f64>, ranks: &[usize]) -> f64 {
     let tails = (0..a.ndim()).map(|mode| {
-        let s = singular_values(&unfold(a.view(), mode).unwrap()).unwrap();
+        let s = singular_values(unfold(a.view(), mode).unwrap()).unwrap();
         tail(&s[ranks[mode].min(s.len())..])
     });
     tails.fold(0.0, f64::hypot)
@@ -346,5 +346,5 @@ fn odd_arguments_are_documented_results() {
         vec![Some(Mat::<f64>::ones(1 << 22, 1)), Some(Mat::ones(1 << 22, 1)), Some(Mat::ones(1 << 22, 1))];
     let huge = Tucker::new(ArrayD::ones(IxDyn(&[1, 1, 1])), wide).unwrap();
     assert!(matches!(huge.to_dense(), Err(Error::TooLarge { .. })));
-    assert_eq!(frobenius(&Mat::<f64>::from_fn(1, 1, |_, _| huge.entry(&[5, 6, 7]).unwrap())), 1.0);
+    assert_eq!(frobenius(Mat::<f64>::from_fn(1, 1, |_, _| huge.entry(&[5, 6, 7]).unwrap())), 1.0);
 }

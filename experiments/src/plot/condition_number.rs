@@ -58,7 +58,8 @@ pub fn sheets(study: ConditionNumbers, rows: &[Row]) -> Result<Vec<(String, Shee
         caption: text(
             "Sums M of terms λ v ⊗ w ⊗ z fitted to a tensor A by alternating least squares, error in the Frobenius \
              norm (left; below 10⁻¹⁵ drawn there) and γ = √(Σ λ²) / ‖M‖ (right), with and without a bound of γ, with and \
-             without extrapolation between sweeps.",
+             without extrapolation between sweeps. Curves that coincide lie on top of each other: a bound that is not \
+             reached changes nothing.",
         )?,
     };
 
@@ -94,10 +95,7 @@ pub fn sheets(study: ConditionNumbers, rows: &[Row]) -> Result<Vec<(String, Shee
         .map(|(k, p)| KeyEntry::shaded(numbered(k), format!("stored as {p}")))
         .collect();
     let dashed = Style { marker: Marker::None, width: 1.1, dash: Some((4.0, 3.0)), ..numbered(0) };
-    key.push(KeyEntry::line(
-        dashed,
-        "γ μ ‖M‖ / ‖A‖: the rule for what rounding adds, in the colour of its precision",
-    ));
+    key.push(KeyEntry::line(dashed, "γ μ ‖M‖ / ‖A‖, in the colour of its precision"));
     key.push(KeyEntry::ranges());
     let stored = Sheet {
         title: "What is left of a fit that is stored in fewer bits".to_string(),
@@ -105,7 +103,8 @@ pub fn sheets(study: ConditionNumbers, rows: &[Row]) -> Result<Vec<(String, Shee
         key,
         caption: text(
             "Errors in the Frobenius norm of M′, which is the fit M of so many sweeps, extrapolated, with all λ and all \
-             entries of the unit factors rounded to nearest. Below 10⁻¹⁵ drawn there.",
+             entries of the unit factors rounded to nearest; below 10⁻¹⁵ drawn there. Dashed: the rule for what \
+             rounding adds, μ the unit roundoff. Curves that coincide lie on top of each other.",
         )?,
     };
     let mut sheets =

@@ -5,7 +5,6 @@ use super::panel::{Curve, Panel};
 use super::sheet::{KeyEntry, Sheet};
 use super::style::{BOUND, INK, Marker, Style, numbered};
 use crate::kronecker_speed::{KroneckerSpeed, Precision, Row};
-use crate::measure::median;
 use crate::series::points;
 use crate::study::Study;
 use anyhow::Result;
@@ -76,16 +75,15 @@ pub fn sheets(study: KroneckerSpeed, rows: &[Row]) -> Result<Vec<(String, Sheet)
         };
         values(&own().copied().collect::<Vec<_>>(), |r| r.n).into_iter().max_by_key(count).unwrap_or(0)
     };
-    let sizes: Vec<usize> = numbers.iter().map(|d| swept(*d)).collect();
-    let of_swept = |r: &Row| numbers.iter().position(|d| *d == r.factors).is_some_and(|k| sizes[k] == r.n);
-    if columns.len() > 1 {
+    let sizes: Vec<(u32, usize)> = numbers.iter().map(|d| (*d, swept(*d))).collect();
+    let varied = |size: &&(u32, usize)| kept.iter().any(|r| (r.factors, r.n) == **size && r.columns != usual);
+    let sizes: Vec<(u32, usize)> = sizes.iter().filter(varied).copied().collect();
+    let of_swept = |r: &Row| sizes.contains(&(r.factors, r.n));
+    if !sizes.is_empty() {
+        let names: Vec<String> = sizes.iter().map(|(d, n)| format!("{n}{}", power(*d))).collect();
         for &scalar in &scalars {
             let shown = curves(scalar, &of_swept, |r| r.columns as f64, |r| r.gigaflops);
-            let sizes = (numbers.iter().zip(&sizes)).filter(|(d, n)| {
-                kept.iter().filter(|r| r.factors == **d && r.n == **n && r.columns != usual).count() > 0
-            });
-            let sizes: Vec<String> = sizes.map(|(d, n)| format!("{n}{}", power(*d))).collect();
-            let title = format!("{}, nᵈ = {}: rate", scalar.text(), sizes.join(", "));
+            let title = format!("{}, nᵈ = {}: rate", scalar.text(), names.join(", "));
             panels.push(panel(title, "columns of the block", "10⁹ flops in a second", shown));
         }
     }

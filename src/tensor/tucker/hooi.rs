@@ -21,7 +21,7 @@
 
 use super::hosvd::{Hosvd, Parts, Problem, relative};
 use super::ranks::Ranks;
-use super::representation::Tucker;
+use super::representation::{Factors, Tucker};
 use super::triangle::left_singular;
 use crate::matrix::scale_by_power_of_two;
 use crate::tensor::mode_product::product_along;
@@ -130,7 +130,7 @@ fn iterate<T: Scalar>(
     problem: &Problem<'_, T>,
     modes: &[usize],
     factors: &[Option<Mat<T>>],
-) -> Result<(ArrayD<T>, Vec<Option<Mat<T>>>)> {
+) -> Result<(ArrayD<T>, Factors<T>)> {
     let mut factors = factors.to_vec();
     let mut core = None;
     for (k, &mode) in modes.iter().enumerate() {

@@ -149,6 +149,9 @@ impl<T: Scalar> Tucker<T> {
     }
 }
 
+/// One factor a mode, or none.
+pub(super) type Factors<T> = Vec<Option<Mat<T>>>;
+
 /// The factors that are there, with their modes.
 pub(super) fn pairs<T: Scalar>(factors: &[Option<Mat<T>>]) -> Vec<(usize, MatRef<'_, T>)> {
     factors.iter().enumerate().filter_map(|(mode, f)| Some((mode, f.as_ref()?.as_ref()))).collect()

@@ -4,7 +4,7 @@ use crate::tensor::kernel::{expand, last};
 use crate::tensor::mode_product::{cheapest, products_along};
 use crate::{Result, Scalar};
 use faer::MatRef;
-use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Slice};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, CowArray, IxDyn, Slice};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -77,7 +77,10 @@ fn write_slab<T: Scalar>(
         x.assign(&core);
         return Ok(());
     };
-    let before = products_along(core, &parts)?;
+    let before: CowArray<'_, T, IxDyn> = match parts.is_empty() {
+        true => core.into(),
+        false => products_along(core, &parts)?.into(),
+    };
     if before.is_empty() {
         x.fill(T::of(0.0));
     } else {

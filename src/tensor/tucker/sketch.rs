@@ -176,7 +176,7 @@ impl<T: Scalar> Operator<T> for Unfolding<'_, T> {
         let mut shape = self.a.shape().to_vec();
         shape[self.a.ndim() - 1] = b.ncols();
         let mut tensor = zeros(&shape, "a sketch")?;
-        let entries = tensor.iter_mut().zip(array_view(b).into_iter());
+        let entries = tensor.iter_mut().zip(array_view(b));
         entries.for_each(|(out, x)| *out = scale_by_power_of_two(*x, -self.e));
         Ok(reduce(self.a.clone(), tensor.view()))
     }
