@@ -83,10 +83,11 @@ fn from_left<T: Scalar>(x: &[Array3<T>], y: &[Array3<T>]) -> (Vec<T>, i32) {
     let (mut w, mut taken) = (vec![T::of(1.0)], 0);
     for (a, b) in x.iter().zip(y) {
         let ((l, n, r), (p, _, q)) = (a.dim(), b.dim());
-        let ((a, ja), (b, jb)) = (moderate(a), moderate(b));
-        let next = times(matrix(&w, l, p).transpose(), matrix(&a, l, n * r)); // (p, n r)
-        w = times(matrix(&next, p * n, r).transpose(), matrix(&b, p * n, q)); // (r, q)
-        taken += ja + jb + scale::normalize_slice(&mut w);
+        let (next, j) = safely(a, b, |a, b| {
+            let next = times(matrix(&w, l, p).transpose(), matrix(a, l, n * r)); // (p, n r)
+            times(matrix(&next, p * n, r).transpose(), matrix(b, p * n, q)) // (r, q)
+        });
+        (w, taken) = (next, taken + j);
     }
     (w, taken)
 }
@@ -96,12 +97,28 @@ fn from_right<T: Scalar>(x: &[Array3<T>], y: &[Array3<T>]) -> (Vec<T>, i32) {
     let (mut w, mut taken) = (vec![T::of(1.0)], 0);
     for (a, b) in x.iter().zip(y).rev() {
         let ((l, n, r), (p, _, q)) = (a.dim(), b.dim());
-        let ((a, ja), (b, jb)) = (moderate(a), moderate(b));
-        let next = times(matrix(&a, l * n, r), matrix(&w, r, q)); // (l n, q)
-        w = times(matrix(&next, l, n * q), matrix(&b, p, n * q).transpose()); // (l, p)
-        taken += ja + jb + scale::normalize_slice(&mut w);
+        let (next, j) = safely(a, b, |a, b| {
+            let next = times(matrix(a, l * n, r), matrix(&w, r, q)); // (l n, q)
+            times(matrix(&next, l, n * q), matrix(b, p, n * q).transpose()) // (l, p)
+        });
+        (w, taken) = (next, taken + j);
     }
     (w, taken)
+}
+
+/// The step of two cores, its largest magnitude brought to [1, 2), and the exponent taken out. The
+/// cores are scaled first only where the step as it is over- or underflows, or might have.
+fn safely<T: Scalar>(a: &Array3<T>, b: &Array3<T>, step: impl Fn(&[T], &[T]) -> Vec<T>) -> (Vec<T>, i32) {
+    let mut w = step(entries(a), entries(b));
+    let (finite, nonzero) = (|x: &T| num_traits::Float::is_finite(*x), |x: &T| *x != T::of(0.0));
+    if w.iter().all(finite) && w.iter().any(nonzero) && scale::is_safe::<T>(scale::exponent(&w)) {
+        let j = scale::normalize_slice(&mut w);
+        return (w, j);
+    }
+    let ((a, ja), (b, jb)) = (moderate(a), moderate(b));
+    let mut w = step(&a, &b);
+    let j = scale::normalize_slice(&mut w);
+    (w, j + ja + jb)
 }
 
 /// The R (., r) of the left interface of these cores, and its exponent.
