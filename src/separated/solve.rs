@@ -181,14 +181,14 @@ impl<T: Scalar> Search<'_, T> {
             let direction = self.direction(&r, before.as_ref())?;
             let alpha = r.inner(&direction.p)? / direction.energy;
             let full = y.plus(&direction.of_y.clone().scaled(T::of(alpha))?)?;
-            let Some((next, rest, residual)) = self.shortened(full, rho)? else {
+            let Some(next) = self.shortened(full, rho)? else {
                 if before.take().is_some() {
                     continue; // once more, along the residual alone
                 }
                 status = Status::Stagnated;
                 break;
             };
-            (y, r, rho) = (next, rest, residual);
+            (y, r, rho) = (next.x, next.rest, next.residual);
             steps.push(self.step(iteration, rho, &y));
             before = Some(direction);
         }
@@ -270,7 +270,7 @@ impl<T: Scalar> Search<'_, T> {
 
     /// `full` by fewer terms, with its residual, below `rho` and hardly above that of `full`; `None`
     /// where that of `full` is not below.
-    fn shortened(&self, full: Separated<T>, rho: f64) -> Result<Option<(Separated<T>, Separated<T>, f64)>> {
+    fn shortened(&self, full: Separated<T>, rho: f64) -> Result<Option<Pruned<T>>> {
         let (rest, goal) = self.residual(&full)?;
         if !(goal < 0.99 * rho) {
             return Ok(None);
@@ -291,11 +291,11 @@ impl<T: Scalar> Search<'_, T> {
             }
             let (rest, now) = self.residual(&y)?;
             if now <= allowed {
-                return Ok(Some((y, rest, now)));
+                return Ok(Some(Pruned { x: y, rest, residual: now }));
             }
             loss *= 0.01;
         }
-        Ok(Some((full, rest, goal)))
+        Ok(Some(Pruned { x: full, rest, residual: goal }))
     }
 
     /// X = P y by the terms that count, and whether it is within the limits.
@@ -365,12 +365,12 @@ fn check<T: Scalar>(a: &Separated<T>, b: &Separated<T>, par: &ConjugateGradients
         let expected = format!("modes with {sizes:?} rows are needed");
         return Err(Error::Shape { argument: "b", expected, found: rows });
     }
-    if let Some(p) = par.preconditioner {
-        if p.shapes() != a.shapes() {
-            let expected = format!("modes of the shapes {:?} are needed", a.shapes());
-            let found = p.shapes().iter().flat_map(|s| [s.0, s.1]).collect();
-            return Err(Error::Shape { argument: "preconditioner", expected, found });
-        }
+    if let Some(p) = par.preconditioner
+        && p.shapes() != a.shapes()
+    {
+        let expected = format!("modes of the shapes {:?} are needed", a.shapes());
+        let found = p.shapes().iter().flat_map(|s| [s.0, s.1]).collect();
+        return Err(Error::Shape { argument: "preconditioner", expected, found });
     }
     let skew = a.distance(&a.transpose())?;
     if skew > 1e2 * T::EPS * a.frobenius()? {

@@ -34,7 +34,7 @@ fn term_by_term<T: Scalar>() {
             let off = frobenius((wide(whole.as_ref()) - &x).as_ref());
             assert!(off <= 4.0 * (s + shapes.len()) as f64 * T::EPS * size, "{}: {off:e}", T::NAME);
             // Numbers: from the stored factors in double precision.
-            let inner = (0..x.ncols()).map(|j| (x.col(j).transpose() * y.col(j)) as f64).sum::<f64>();
+            let inner = (0..x.ncols()).map(|j| x.col(j).transpose() * y.col(j)).sum::<f64>();
             let bound = 1e-13 * total(&a) * total(&b);
             assert!((a.inner(&b).unwrap() - inner).abs() <= bound, "inner product");
             let distance = frobenius((&x - &y).as_ref());

@@ -117,7 +117,7 @@ fn refusals() {
     parameter(&[Mat::zeros(3, 3)], 1e-3);
     parameter(&[a.clone(), Mat::from_fn(3, 3, |i, j| (i + 2 * j) as f64)], 1e-3);
     for tolerance in [0.0, 1.0, f64::NAN, 1e-17] {
-        parameter(&[a.clone()], tolerance);
+        parameter(std::slice::from_ref(&a), tolerance);
     }
     for factors in [vec![], vec![Mat::zeros(0, 0)], vec![Mat::zeros(2, 3)]] {
         assert!(matches!(inverse_of_kronecker_sum::<f64>(&factors, 1e-3), Err(Error::Shape { .. })));
