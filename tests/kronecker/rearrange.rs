@@ -174,7 +174,7 @@ fn bad_input_is_an_error_that_names_it() {
     shape_error(r.entry(&[6, 0]).map(|_| ()), "index");
     shape_error(r.entry(&[0]).map(|_| ()), "index");
     shape_error(r.tile(&[0..6, 3..9]).map(|_| ()), "ranges");
-    shape_error(r.tile(&[0..6]).map(|_| ()), "ranges");
+    shape_error(r.tile(std::slice::from_ref(&(0..6))).map(|_| ()), "ranges");
     #[allow(clippy::reversed_empty_ranges)]
     shape_error(r.tile(&[0..6, 3..2]).map(|_| ()), "ranges");
     shape_error(fold(ArrayD::<f64>::zeros(IxDyn(&[8, 6])).view(), &shapes).map(|_| ()), "tensor");
