@@ -222,6 +222,9 @@ impl Search {
         p: &FromFunction,
         start: Instant,
     ) -> Result<usize> {
+        if self.choice.values.iter().all(|x| *x == 0.0) {
+            return Ok(0); // no model is better than zero
+        }
         let d = grid.sizes.len();
         let met = |error: f64| tolerance.is_some_and(|t| error <= t);
         let mut fibres: Vec<Fibres> = (0..d).map(|i| grid.fibres(i, 0..0)).collect::<Result<_>>()?;

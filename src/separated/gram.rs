@@ -182,9 +182,9 @@ fn add_up<const N: usize>(sums: &mut [Pair], columns: MatRef<'_, f64>) {
         let order = |order: usize| -> f64 {
             (order.saturating_sub(N - 1)..=order.min(N - 1)).map(|a| columns[order - a][N * k + a]).sum()
         };
-        let small: f64 = (2..2 * N - 1).rev().map(order).sum();
-        let large = Pair::sum(order(0), order(1));
-        *sum = sum.plus(Pair::sum(large.high, large.low + small));
+        let rest: f64 = (3..2 * N - 1).rev().map(order).sum();
+        let (large, small) = (Pair::sum(order(0), order(1)), Pair::sum(order(2), rest));
+        *sum = sum.plus(large).plus(small);
     }
 }
 
