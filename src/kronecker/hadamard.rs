@@ -31,7 +31,7 @@ use faer::Mat;
 ///
 /// ```
 /// use lowrank::{LowRank, faer::mat, kronecker::hadamard, svd::{Rank, recompress}};
-/// let x = LowRank { u: mat![[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], v: mat![[1.0, 1.0], [2.0, 1.0]] };
+/// let x = LowRank { u: mat![[1.0, 0.0_f64], [1.0, 1.0], [1.0, 2.0]], v: mat![[1.0, 1.0], [2.0, 1.0]] };
 /// let square = hadamard(&[&x, &x])?; // (3, 2), x_ij^2
 /// assert_eq!((square.rank(), square.entry(2, 1)), (4, x.entry(2, 1).powi(2)));
 /// assert_eq!(recompress(&square, Rank::Tolerance(1e-12))?.rank(), 2);

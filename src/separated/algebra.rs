@@ -49,7 +49,7 @@ impl<T: Scalar> Separated<T> {
     ///
     /// ```
     /// use lowrank::{faer::mat, separated::Separated};
-    /// let a = mat![[2.0, 1.0], [0.0, 1.0]];
+    /// let a = mat![[2.0, 1.0_f64], [0.0, 1.0]];
     /// let m = Separated::kronecker_sum(&[a.clone(), a])?; // a (x) I + I (x) a
     /// let x = Separated::from_terms(vec![vec![mat![[1.0], [2.0]], mat![[3.0], [4.0]]]])?;
     /// let y = m.times(&x)?;

@@ -20,7 +20,7 @@ use faer::{Mat, MatRef};
 /// ```
 /// use lowrank::{faer::mat, separated::Separated};
 /// // 2 (I (x) E), E the matrix of ones
-/// let identity = mat![[1.0, 0.0], [0.0, 1.0]];
+/// let identity = mat![[1.0, 0.0_f64], [0.0, 1.0]];
 /// let ones = mat![[1.0, 1.0], [1.0, 1.0]];
 /// let m = Separated::from_terms(vec![vec![identity, ones]])?.scaled(2.0)?;
 /// assert!((m.frobenius()? - 32f64.sqrt()).abs() < 1e-14);

@@ -43,7 +43,7 @@ pub struct Eigen<T: Scalar> {
 ///
 /// ```
 /// use lowrank::{faer::mat, svd::symmetric_eigen};
-/// let e = symmetric_eigen(mat![[0.0, 2.0], [2.0, 3.0]])?;
+/// let e = symmetric_eigen(mat![[0.0, 2.0], [2.0, 3.0_f64]])?;
 /// assert!((e.values[0] + 1.0).abs() < 1e-15 && (e.values[1] - 4.0_f64).abs() < 1e-14);
 /// # lowrank::Result::Ok(())
 /// ```
