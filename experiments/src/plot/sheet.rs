@@ -171,6 +171,7 @@ fn png(image: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Best);
+    encoder.set_filter(png::FilterType::NoFilter); // flat areas repeat: smaller than differences
     encoder.write_header()?.write_image_data(image)?;
     Ok(bytes)
 }
