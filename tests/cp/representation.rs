@@ -22,7 +22,7 @@ fn agrees<T: Scalar>(shape: &[usize], rank: usize) {
     assert!((x.error(by_columns.t()).unwrap() - wanted).abs() <= bound + 4.0 * T::EPS * wanted);
     assert!((x.frobenius().unwrap() - norm(&exact)).abs() <= bound + 1e-14 * norm(&exact));
     let middle: Vec<usize> = shape.iter().map(|n| n / 2).collect();
-    if exact.len() > 0 {
+    if !exact.is_empty() {
         assert!((x.entry(&middle).unwrap() - exact[&middle[..]]).as_f64().abs() <= bound);
     }
     assert_eq!(x.shape(), shape);
