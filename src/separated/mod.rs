@@ -38,9 +38,9 @@ mod reduce;
 mod representation;
 mod shapes;
 mod solve;
-mod start;
+pub(crate) mod start;
 mod sweep;
-mod target;
+pub(crate) mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
 pub use apply::SeparatedMatrix;
