@@ -107,8 +107,8 @@ impl<T: Scalar> Adapted<T> {
         [self.adapter.parts().values(), self.magnitude.as_deref().unwrap_or(&[])].concat()
     }
     /// The same, to be changed.
-    pub fn values_mut(&mut self) -> Vec<&mut T> {
-        self.adapter.parts_mut().values_mut().iter_mut().chain(self.magnitude.iter_mut().flatten()).collect()
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.adapter.parts_mut().values_mut().iter_mut().chain(self.magnitude.iter_mut().flatten())
     }
     /// Replaces all trained numbers.
     ///

@@ -30,7 +30,7 @@
 //! let y = step.forward(x.as_ref())?;
 //! assert_eq!(y, &w * &x); // at the start dW = 0
 //! let gradient = step.backward(x.as_ref(), (&y - &target).as_ref())?.values;
-//! layer.values_mut().iter_mut().zip(&gradient).for_each(|(v, g)| *v -= 1e-3 * g);
+//! layer.values_mut().zip(&gradient).for_each(|(v, g)| *v -= 1e-3 * g);
 //! assert!(loss(&layer.step().forward(x.as_ref())?) < loss(&y));
 //! # lowrank::Result::Ok(())
 //! ```
