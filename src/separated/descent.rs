@@ -29,7 +29,7 @@ const NEW_SWEEPS: usize = 2;
 pub(super) fn fit<T: Scalar>(
     target: &mut dyn Target<T>,
     shapes: &[(usize, usize)],
-    parameters: &Als<T>,
+    parameters: &Als<'_, T>,
     limit: usize,
     first: usize,
     e: i32,
@@ -80,7 +80,7 @@ enum Ended {
 }
 
 struct Run<'a, T: Scalar> {
-    parameters: &'a Als<T>,
+    parameters: &'a Als<'a, T>,
     started: Instant,
     /// An error of at most this needs no improvement.
     goal: f64,
@@ -246,6 +246,11 @@ impl<T: Scalar> Run<'_, T> {
                 age = 0;
             }
             self.note();
+            let error = self.history.last().map_or(f64::INFINITY, |known| known.error);
+            let seconds = self.started.elapsed().as_secs_f64();
+            if self.parameters.callback.stops(&Progress { iteration: self.iterations, seconds, error }) {
+                return Ok(Ended::Limit(Status::Interrupted));
+            }
             let n = self.errors.len();
             let slow = n > self.stage + window
                 && self.errors[n - 1 - window] - self.errors[n - 1]

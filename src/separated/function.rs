@@ -236,7 +236,9 @@ fn fitted(
     // Ranks that make less of a difference are not needed.
     let rounded = found.train.round(Truncation::tolerance(TRAIN * tolerance.unwrap_or(0.0)))?.train;
     let first = match tolerance {
-        Some(t) => rounded.round(Truncation::tolerance(t.max(FIRST)))?.train.ranks().into_iter().max().unwrap_or(1),
+        Some(t) => {
+            rounded.round(Truncation::tolerance(t.max(FIRST)))?.train.ranks().into_iter().max().unwrap_or(1)
+        }
         None => most,
     };
     let mut e = 0;

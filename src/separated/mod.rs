@@ -37,9 +37,9 @@ mod reduce;
 mod representation;
 mod shapes;
 mod solve;
-mod start;
+pub(crate) mod start;
 mod sweep;
-mod target;
+pub(crate) mod target;
 mod train_target;
 
 pub use als::{Als, FitStart, Fitted, als};
