@@ -86,11 +86,13 @@ pub struct Progress {
 /// # lowrank::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Default)]
-pub struct Watch<'a>(Option<&'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync)>);
+pub struct Watch<'a>(Option<Callback<'a>>);
+
+type Callback<'a> = &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync);
 
 impl<'a> Watch<'a> {
     /// Tells `callback`.
-    pub fn new(callback: &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync)) -> Self {
+    pub fn new(callback: Callback<'a>) -> Self {
         Self(Some(callback))
     }
 

@@ -143,7 +143,7 @@ pub fn train(name: &str, folder: &Path, (n, rank, order): Sizes, keep: bool) -> 
             let found = x.inner(&y)?;
             let seconds = clock.elapsed().as_secs_f64();
             if keep {
-                io::write_npy(folder.join("ours.npy"), array_of(&Mat::full(1, 1, found)).view().into_dyn())?;
+                io::write_npy(folder.join("ours.npy"), array_of(Mat::full(1, 1, found)).view().into_dyn())?;
             }
             return Ok(Some(seconds));
         }

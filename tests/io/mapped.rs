@@ -171,7 +171,7 @@ fn files_that_cannot_be_read_in_place_are_refused() {
     // A multiple of the size is enough.
     assert!(MappedNpy::<f64>::open(folder.with("a.npy", &npy("<f8", true, "(3, 2)", 96, &data))).is_ok());
     let single = folder.with("a.npy", &npy("<f4", false, "(3, 4)", 100, &data));
-    assert_eq!(MappedNpy::<f32>::open(single).unwrap().to_dense().unwrap(), Mat::zeros(3, 4));
+    assert_eq!(MappedNpy::<f32>::open(single).unwrap().to_dense().unwrap(), Mat::<f32>::zeros(3, 4));
     // No numbers at all, and more rows or columns of them than the file has bytes.
     for shape in ["(0, 18446744073709551615)", "(9223372036854775807, 0)", "(1000, 0)"] {
         refused(&npy("<f8", false, shape, 128, &[]), "without numbers");

@@ -3,10 +3,10 @@
 mod hostile;
 mod memory;
 
+use crate::Folder;
 use lowrank::io::{Safetensors, write_safetensors};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::{Error, Scalar};
-use std::path::PathBuf;
 
 /// A file of this header and so many bytes of data: 0, 1, 2, ...
 fn file(header: &str, data: usize) -> Vec<u8> {
