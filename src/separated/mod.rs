@@ -37,6 +37,7 @@ mod representation;
 mod shapes;
 mod solve;
 mod start;
+mod stored;
 mod sweep;
 mod target;
 
@@ -51,3 +52,7 @@ pub use reduce::reduce;
 pub use representation::Separated;
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
 pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
+
+pub(crate) use descent::fit;
+pub(crate) use stored::Stored;
+pub(crate) use sweep::{Rule, Rules};

@@ -1,5 +1,6 @@
 //! Where alternating least squares begin: factors without weights, and the next guess from two steps.
 
+use super::sweep::Rules;
 use super::target::{Target, Terms};
 use crate::matrix::frobenius;
 use crate::random::gaussian;
@@ -13,6 +14,7 @@ pub(super) fn start<T: Scalar>(
     target: &mut dyn Target<T>,
     count: usize,
     random: bool,
+    rules: &Rules<T>,
     seed: u64,
     block: usize,
 ) -> Result<Terms<T>> {
@@ -44,7 +46,7 @@ pub(super) fn start<T: Scalar>(
             }
         }
     }
-    Ok(Terms { lambda: vec![0.0; count], modes })
+    Ok(Terms { lambda: vec![0.0; count], modes: rules.imposed(modes) })
 }
 
 /// Unit factors further along the way from `old` to `new`.

@@ -7,9 +7,15 @@
 //!
 //! | what | where |
 //! | --- | --- |
+//! | fit a stored tensor, modes free, nonnegative or given | [`cp_als`] |
 //! | the decomposition itself | [`Cp`] |
 
+mod als;
+mod compressed;
+mod constraint;
 mod representation;
 mod residual;
 
+pub use als::{CpAls, CpFit, CpStart, cp_als};
+pub use constraint::Constraint;
 pub use representation::Cp;
