@@ -20,7 +20,8 @@
 //! **Guarantee.** Always gamma <= bound, and what is made least never rises from sweep to sweep. The error
 //! is measured from the residual. For d >= 3 a best X need not exist: without a bound (or ridge) gamma
 //! may then grow without end, which is reported as [`Status::Degenerate`](crate::Status::Degenerate). A
-//! minimum found is a local one: try several seeds.
+//! minimum found is a local one, and in a swamp the error may fall by 1e-6 a sweep or less before it
+//! falls to zero: try several seeds, and a smaller `progress`.
 //!
 //! **Deviations.** Exact line search (Rajih, Comon, Harshman 2008) is left out: it needs the inner products
 //! of A with all mixed terms of two iterates, d - 1 more passes over the tensor, for what the
