@@ -51,6 +51,7 @@ pub(crate) fn fit<T: Scalar>(
         errors: Vec::new(),
         stage: 0,
         history: Vec::new(),
+        noted: f64::INFINITY,
         gammas: Vec::new(),
     };
     let mut next = None;
@@ -98,6 +99,8 @@ struct Run<'a, T: Scalar> {
     /// Where in `errors` the number of terms became what it is.
     stage: usize,
     history: Vec<Progress>,
+    /// The value at the end of the history.
+    noted: f64,
     gammas: Vec<f64>,
 }
 
@@ -231,11 +234,13 @@ impl<T: Scalar> Run<'_, T> {
         let random = matches!(self.parameters.start, FitStart::Random);
         self.blocks += 1;
         if terms.len() == 0 {
-            return start(target, count, random, self.rules, seed, self.blocks);
+            let new = start(target, count, random, seed, self.blocks)?;
+            return Ok(Terms { modes: self.rules.imposed(new.modes), ..new });
         }
         let norm = target.error(&terms);
         let mut rest = Less::new(target, terms.clone(), norm);
-        let mut new = start(&mut rest, count, random, self.rules, seed, self.blocks)?;
+        let mut new = start(&mut rest, count, random, seed, self.blocks)?;
+        new.modes = self.rules.imposed(new.modes);
         for _ in 0..NEW_SWEEPS {
             new = sweep(&mut rest, &new, self.rules)?.terms;
         }
@@ -251,9 +256,9 @@ impl<T: Scalar> Run<'_, T> {
     fn note(&mut self) {
         let error = scale_by_power_of_two(self.best.error, self.exponent);
         let seconds = self.started.elapsed().as_secs_f64();
-        let improved = self.errors.last().is_none_or(|last| self.best.value < *last);
         self.errors.push(self.best.value);
-        if improved {
+        if self.best.value < self.noted {
+            self.noted = self.best.value;
             self.history.push(Progress { iteration: self.iterations, seconds, error });
             self.gammas.push(self.best.gamma);
         }

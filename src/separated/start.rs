@@ -1,6 +1,5 @@
 //! Where alternating least squares begin: factors without weights, and the next guess from two steps.
 
-use super::sweep::Rules;
 use super::target::{Target, Terms};
 use crate::matrix::frobenius;
 use crate::random::gaussian;
@@ -10,11 +9,10 @@ use faer::Mat;
 
 /// `count` terms of unit factors without weights, random ones or from the span of the unfoldings; the
 /// `block`-th of a run.
-pub(super) fn start<T: Scalar>(
+pub(crate) fn start<T: Scalar>(
     target: &mut dyn Target<T>,
     count: usize,
     random: bool,
-    rules: &Rules<T>,
     seed: u64,
     block: usize,
 ) -> Result<Terms<T>> {
@@ -46,11 +44,11 @@ pub(super) fn start<T: Scalar>(
             }
         }
     }
-    Ok(Terms { lambda: vec![0.0; count], modes: rules.imposed(modes) })
+    Ok(Terms { lambda: vec![0.0; count], modes })
 }
 
 /// Unit factors further along the way from `old` to `new`.
-pub(super) fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
+pub(crate) fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
     let mut out = new.clone();
     for (mode, old) in out.modes.iter_mut().zip(&old.modes) {
         for k in 0..mode.ncols() {
