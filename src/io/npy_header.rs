@@ -16,7 +16,7 @@ pub(super) struct Header {
 /// Longest header read; NumPy itself stops at 10,000 bytes.
 const LONGEST: u64 = 1 << 16;
 /// Most modes of an array, as in NumPy 2.
-const MOST_MODES: usize = 64;
+pub(super) const MOST_MODES: usize = 64;
 
 impl Header {
     /// Reads the magic string, the version and the dictionary; `source` then stands at the data.
