@@ -10,18 +10,15 @@
 //! | `kronecker` | `factor_0` (m_1, n_1), `factor_1`, ... |
 //! | `separated` | `lambda` (s), `mode_0` (s, m_1, n_1), `mode_1`, ...; `mode_i[k]` is mode i of term k |
 //! | `tucker` | `core` (r_1, ..., r_d), `factor_k` (n_k, r_k) of each mode k that is compressed |
+//! | `cp` | `weights` (R), `factor_0` (n_1, R), `factor_1`, ... |
 //! | `tensor_train` | `core_0` (1, n_1, r_1), `core_1`, ... |
 //! | `train_operator` | `core_0` (1, m_1, n_1, r_1), `core_1`, ... |
 
 use super::npz::{read_npz_as, write_npz};
 use super::source::format_error;
-use crate::kronecker::Kronecker;
-use crate::matrix::{array_view, check_finite, check_finite_slice};
-use crate::svd::Svd;
-use crate::tensor::train::TrainOperator;
-use crate::{Error, LowRank, Result, Scalar, Separated, TensorTrain, Tucker};
+use crate::{Error, Result, Scalar};
 use faer::Mat;
-use ndarray::{Array, Array1, Array3, ArrayD, ArrayView, CowArray, Dimension, Ix1, Ix2, Ix3, Ix4, IxDyn};
+use ndarray::{Array, Array1, ArrayD, CowArray, Dimension, Ix1, Ix2, IxDyn};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -76,8 +73,8 @@ pub fn save<D: Decomposition>(path: impl AsRef<Path>, x: &D) -> Result<()> {
 /// Loads a decomposition that [`save`] wrote, bit by bit, or rounded where it asks for f32 and the
 /// file holds f64. Memory of the numbers, and once more of the largest array.
 ///
-/// A [`Separated`] that is not in its normal form, as one written in NumPy or one of f32 read as f64,
-/// is brought there.
+/// A [`Separated`](crate::Separated) or [`Cp`](crate::tensor::Cp) that is not in its normal form, as one written in NumPy or one of f32 read
+/// as f64, is brought there.
 ///
 /// # Errors
 /// As [`super::read_npz`]; [`Error::Format`] where the file holds another kind or version, lacks an
@@ -113,6 +110,11 @@ pub struct Parts<T> {
 }
 
 impl<T: Scalar> Parts<T> {
+    /// Whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.arrays.contains_key(name)
+    }
+
     /// Takes an array.
     ///
     /// # Errors
@@ -153,7 +155,7 @@ impl<T: Scalar> Parts<T> {
         let mut list = Vec::new();
         loop {
             let name = format!("{stem}_{}", list.len());
-            if !self.arrays.contains_key(&name) {
+            if !self.has(&name) {
                 return Ok(list);
             }
             list.push(take(self, &name)?);
@@ -161,143 +163,7 @@ impl<T: Scalar> Parts<T> {
     }
 
     /// A format error.
-    fn error(&self, reason: impl Into<String>) -> Error {
+    pub(super) fn error(&self, reason: impl Into<String>) -> Error {
         format_error(&self.path, 0, reason)
-    }
-}
-
-fn view<'a, T, D: Dimension>(name: impl Into<String>, a: ArrayView<'a, T, D>) -> Part<'a, T> {
-    (name.into(), a.into_dyn().into())
-}
-
-fn matrix<'a, T: Scalar>(name: impl Into<String>, a: &'a Mat<T>) -> Part<'a, T> {
-    view(name, array_view(a.as_ref()))
-}
-
-impl<T: Scalar> Decomposition for LowRank<T> {
-    type Scalar = T;
-    const KIND: &'static str = "low_rank";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        vec![matrix("u", &self.u), matrix("v", &self.v)]
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        let (u, v) = (parts.matrix("u")?, parts.matrix("v")?);
-        columns("v", &v, u.ncols())?;
-        check_finite("u", &u)?;
-        check_finite("v", &v)?;
-        Ok(LowRank { u, v })
-    }
-}
-
-impl<T: Scalar> Decomposition for Svd<T> {
-    type Scalar = T;
-    const KIND: &'static str = "svd";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        vec![matrix("u", &self.u), view("s", ArrayView::from(&self.s)), matrix("v", &self.v)]
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        let (u, s, v) = (parts.matrix("u")?, parts.array::<Ix1>("s")?.to_vec(), parts.matrix("v")?);
-        columns("u", &u, s.len())?;
-        columns("v", &v, s.len())?;
-        check_finite("u", &u)?;
-        check_finite_slice("s", &s)?;
-        check_finite("v", &v)?;
-        Ok(Svd { u, s, v })
-    }
-}
-
-fn columns<T: Scalar>(argument: &'static str, a: &Mat<T>, needed: usize) -> Result<()> {
-    if a.ncols() == needed {
-        return Ok(());
-    }
-    let expected = format!("{needed} columns are needed, as the other arrays have");
-    Err(Error::Shape { argument, expected, found: vec![a.nrows(), a.ncols()] })
-}
-
-impl<T: Scalar> Decomposition for Kronecker<T> {
-    type Scalar = T;
-    const KIND: &'static str = "kronecker";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        self.factors().iter().enumerate().map(|(k, a)| matrix(format!("factor_{k}"), a)).collect()
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        Kronecker::new(parts.list("factor", Parts::matrix)?)
-    }
-}
-
-impl<T: Scalar> Decomposition for Separated<T> {
-    type Scalar = T;
-    const KIND: &'static str = "separated";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        let mut parts = vec![view("lambda", ArrayView::from(self.lambda()))];
-        for (i, (mode, &(m, n))) in self.modes().iter().zip(self.shapes()).enumerate() {
-            let terms = Array3::from_shape_fn((mode.ncols(), m, n), |(k, row, j)| mode[(row + m * j, k)]);
-            parts.push((format!("mode_{i}"), terms.into_dyn().into()));
-        }
-        parts
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        let lambda = parts.array::<Ix1>("lambda")?.to_vec();
-        let modes = parts.list("mode", |parts, name| {
-            let terms = parts.array::<Ix3>(name)?;
-            let (s, m, n) = terms.dim();
-            Ok(((m, n), Mat::from_fn(m * n, s, |row, k| terms[(k, row % m, row / m)])))
-        })?;
-        let (shapes, modes) = modes.into_iter().unzip();
-        Separated::from_stored(shapes, lambda, modes)
-    }
-}
-
-impl<T: Scalar> Decomposition for Tucker<T> {
-    type Scalar = T;
-    const KIND: &'static str = "tucker";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        let factors = self.factors().iter().enumerate();
-        let factors = factors.filter_map(|(k, a)| Some(matrix(format!("factor_{k}"), a.as_ref()?)));
-        std::iter::once(view("core", self.core().view())).chain(factors).collect()
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        let core = parts.array::<IxDyn>("core")?;
-        let names = (0..core.ndim()).map(|k| format!("factor_{k}"));
-        let factor = |name: String| parts.arrays.contains_key(&name).then(|| parts.matrix(&name)).transpose();
-        Tucker::new(core, names.map(factor).collect::<Result<_>>()?)
-    }
-}
-
-impl<T: Scalar> Decomposition for TensorTrain<T> {
-    type Scalar = T;
-    const KIND: &'static str = "tensor_train";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        let cores = self.cores().iter().enumerate();
-        cores.map(|(k, core)| view(format!("core_{k}"), core.view())).collect()
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        TensorTrain::new(parts.list("core", Parts::array::<Ix3>)?)
-    }
-}
-
-impl<T: Scalar> Decomposition for TrainOperator<T> {
-    type Scalar = T;
-    const KIND: &'static str = "train_operator";
-    fn parts(&self) -> Vec<Part<'_, T>> {
-        let mut parts = Vec::with_capacity(self.rows().len());
-        for (k, core) in self.train().cores().iter().enumerate() {
-            let (left, _, right) = core.dim();
-            let shape = (left, self.rows()[k], self.columns()[k], right);
-            let parted = core.view().into_shape_with_order(shape);
-            parts.push(view(format!("core_{k}"), parted.expect("a row-major core, rows times columns")));
-        }
-        parts
-    }
-    fn from_parts(parts: &mut Parts<T>) -> Result<Self> {
-        let cores = parts.list("core", |parts, name| {
-            let core = parts.array::<Ix4>(name)?;
-            let (left, m, n, right) = core.dim();
-            let joined = Array3::from_shape_vec((left, m * n, right), core.iter().copied().collect());
-            Ok((joined.map_err(|error| parts.error(format!("the array `{name}`: {error}")))?, (m, n)))
-        })?;
-        let (cores, sizes): (Vec<_>, Vec<_>) = cores.into_iter().unzip();
-        let (rows, columns) = sizes.into_iter().unzip();
-        TrainOperator::new(TensorTrain::new(cores)?, rows, columns)
     }
 }

@@ -7,7 +7,7 @@
 //! | a matrix too large for the memory, read in place | [`MappedNpy`] |
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
-//! | a decomposition: [`LowRank`](crate::LowRank), [`Svd`](crate::svd::Svd), [`Kronecker`](crate::kronecker::Kronecker), [`Separated`](crate::Separated), [`Tucker`](crate::Tucker), [`TensorTrain`](crate::TensorTrain), [`TrainOperator`](crate::tensor::train::TrainOperator) | [`save`], [`load`] |
+//! | a decomposition: [`LowRank`](crate::LowRank), [`Svd`](crate::svd::Svd), [`Kronecker`](crate::kronecker::Kronecker), [`Separated`](crate::Separated), [`Tucker`](crate::Tucker), [`Cp`](crate::tensor::Cp), [`TensorTrain`](crate::TensorTrain), [`TrainOperator`](crate::tensor::train::TrainOperator) | [`save`], [`load`] |
 //! | any file, whole or not at all | [`atomic_write`] |
 //!
 //! Files are taken for hostile: every size a header claims is compared with the size of the file
@@ -16,6 +16,7 @@
 mod atomic;
 mod decomposition;
 mod json;
+mod kinds;
 mod mapped;
 mod npy;
 mod npy_header;
