@@ -1,7 +1,7 @@
 //! One array in a file of NumPy's `npy` format (NEP 1), versions 1.0 to 3.0.
 //!
-//! Floats of 2, 4 and 8 bytes and integers of 1 to 8 bytes, of either byte order, are read; 4- and
-//! 8-byte floats are written. What is read keeps its memory order: row-major, or column-major where
+//! Floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes, of either byte order, and truth values, 0 and
+//! 1, are read; 4- and 8-byte floats are written. What is read keeps its memory order: row-major, or column-major where
 //! the file says `fortran_order`.
 
 use super::atomic::atomic_write;

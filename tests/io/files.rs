@@ -103,6 +103,8 @@ fn other_types_and_orders_are_read() {
         let column_major = ArrayD::from_shape_vec(IxDyn(&[2, 3]).f(), expected).unwrap();
         assert_eq!(read_npy_as::<f64>(&path).unwrap(), column_major, "{dtype}");
     }
+    let truths = folder.with("a.npy", &npy(&descr("|b1", "(3,)"), &[1, 0, 1]));
+    assert_eq!(read_npy_as::<f64>(&truths).unwrap().as_slice(), Some(&[1.0, 0.0, 1.0][..]));
     // Other ways to write the same header, and versions 2.0 and 3.0.
     let data = encode("<f8");
     for text in [
@@ -147,7 +149,7 @@ fn hostile_headers_are_refused() {
     refused(&npy(&descr("<f8", &format!("({})", "1,".repeat(65))), &[0; 8]));
     refused(&npy(&descr("<f8", &format!("({})", "1,".repeat(20000))), &[0; 8]));
     for dtype in
-        ["|O", "O", "<c16", "|b1", "|S5", "<U3", "<M8[s]", "|f8", "<f3", "<f16", "<i0", "|V8", "", "f8"]
+        ["|O", "O", "<c16", "|b2", "|S5", "<U3", "<M8[s]", "|f8", "<f3", "<f16", "<i0", "|V8", "", "f8"]
     {
         refused(&npy(&descr(dtype, "(1,)"), &[0; 8]));
     }
