@@ -8,8 +8,13 @@
 //! | what | where |
 //! | --- | --- |
 //! | the decomposition itself | [`Cp`] |
+//! | a fit to some of the entries, by a mask or as a list | [`cp_masked`], [`cp_samples`] |
 
+mod masked;
+mod masked_sweep;
+mod observed;
 mod representation;
 mod residual;
 
+pub use masked::{Masked, MaskedFit, cp_masked, cp_samples};
 pub use representation::Cp;
