@@ -43,8 +43,8 @@ pub fn sheets(study: TensorCompression, rows: &[Row]) -> Result<Vec<(String, She
     }
     let entries = forms.iter().map(|&form| KeyEntry::shaded(numbered(form as usize), text(form)));
     let what = format!(
-        "Errors in the Frobenius norm, measured from the residual; X of more numbers than A has entries is left \
-         out. Tucker (improved by orthogonal iteration) and trains are cut at errors of 2^-1, 2^-2, …, canonical \
+        "Errors in the Frobenius norm, measured from the residual; X of no fewer numbers than A has entries is \
+         left out. Tucker (improved by orthogonal iteration) and trains are cut at relative errors, canonical \
          decompositions have 1, 2, … terms and at most the condition number 1000. {}",
         describe(&families)
     );
@@ -72,7 +72,7 @@ fn curve(rows: &[&Row], form: Form, error: &dyn Fn(&Row) -> f64) -> Curve {
         }
     };
     let mut points: Vec<Point> = values(&own, |r| r.level).iter().map(point).collect();
-    points.retain(|p| p.x <= 100.0);
+    points.retain(|p| p.x < 100.0);
     points.sort_by(|p, q| p.x.total_cmp(&q.x));
     points.dedup_by_key(|p| p.x);
     Curve::medians(&points, numbered(form as usize))

@@ -38,7 +38,7 @@ pub struct Config {
     pub channels: usize,
     /// Numbers of terms of canonical decompositions.
     pub terms: Vec<usize>,
-    /// The other forms of whole tensors are cut at relative errors 2^-level.
+    /// The other forms of whole tensors are cut at relative errors 2^(-level / 4).
     pub levels: Vec<usize>,
     /// Ranks of tensors with missing entries.
     pub ranks: Vec<usize>,
@@ -124,7 +124,8 @@ pub struct Trial {
     pub file: &'static str,
     /// The form.
     pub form: Form,
-    /// Number of terms or rank or, for other than canonical decompositions of whole tensors, the error 2^-level.
+    /// Number of terms or rank or, for other than canonical
+    /// decompositions of whole tensors, the error 2^(-level / 4) allowed.
     pub level: usize,
     /// Seed of the tensor and of the method.
     pub seed: u64,
@@ -147,7 +148,7 @@ pub struct Row {
     pub file: String,
     /// The form.
     pub form: Form,
-    /// Number of terms or rank, or the error 2^-level allowed.
+    /// Number of terms or rank, or the error 2^(-level / 4) allowed.
     pub level: usize,
     /// Seed.
     pub seed: u64,
@@ -223,8 +224,8 @@ impl Study for TensorCompression {
         if config.seeds == 0 || positive.iter().chain(&config.terms).chain(&config.ranks).any(|n| *n == 0) {
             bail!("`seeds`, `side`, `channels`, `sweeps` and all `terms` and `ranks` are at least 1");
         }
-        if config.levels.iter().any(|level| *level > 50) {
-            bail!("`levels` are at most 50: a relative error of 2^-50");
+        if config.levels.iter().any(|level| *level > 200) {
+            bail!("`levels` are at most 200: a relative error of 2^-50");
         }
         if !(config.held_out > 0.0 && config.held_out <= 0.9) {
             bail!("`held_out` = {} does not lie in (0, 0.9]", config.held_out);
@@ -294,7 +295,7 @@ impl Study for TensorCompression {
                 let cut = if form == Form::Cp {
                     Cut::Rank(level)
                 } else {
-                    Cut::Tolerance(0.5_f64.powi(level as i32))
+                    Cut::Tolerance(0.5_f64.powf(level as f64 / 4.0))
                 };
                 let found = compress(a, form, cut, config, seed)?;
                 let error = relative(&found.x, None);
