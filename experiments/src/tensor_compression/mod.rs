@@ -8,8 +8,8 @@ pub use inputs::{FILTERS, FLUOROPHORES, NOISE, TERMS};
 
 use crate::plot::sheet::Sheet;
 use crate::plot::tensor_compression as plots;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use crate::weights::lasting;
 use anyhow::{Result, bail};
 use forms::{Cut, complete, compress};
@@ -110,11 +110,6 @@ pub enum Form {
     Quantized,
 }
 
-impl Form {
-    /// All of them.
-    pub const ALL: [Form; 4] = [Form::Tucker, Form::Cp, Form::Train, Form::Quantized];
-}
-
 /// One approximation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Trial {
@@ -138,45 +133,31 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The tensor.
-    pub family: Family,
-    /// The files it comes from, parted by commas; empty for generated ones.
-    pub file: String,
-    /// The form.
-    pub form: Form,
-    /// Number of terms or rank, or the error 2^(-level / 4) allowed.
-    pub level: usize,
-    /// Seed.
-    pub seed: u64,
-    /// The sizes of the modes.
-    pub shape: String,
-    /// The ranks; the number of terms of a canonical decomposition.
-    pub ranks: String,
-    /// Entries of the tensor.
-    pub entries: usize,
-    /// Stored numbers.
-    pub parameters: usize,
-    /// |A - X|_F / |A|_F, over the entries that were fitted.
-    pub error: f64,
-    /// The same over the entries that were held out; none for whole tensors.
-    pub held_out_error: Option<f64>,
-    /// Why it ended: `done`, the status of an iteration, or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The tensor.
+        family: Family = trial.family,
+        /// The files it comes from, parted by commas; empty for generated ones.
+        file: String = trial.file.to_string(),
+        /// The form.
+        form: Form = trial.form,
+        /// Number of terms or rank, or the error 2^(-level / 4) allowed.
+        level: usize = trial.level,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// The sizes of the modes.
+        shape: String = String::new(),
+        /// The ranks; the number of terms of a canonical decomposition.
+        ranks: String = String::new(),
+        /// Entries of the tensor.
+        entries: usize = 0,
+        /// Stored numbers.
+        parameters: usize = 0,
+        /// |A - X|_F / |A|_F, over the entries that were fitted.
+        error: f64 = f64::NAN,
+        /// The same over the entries that were held out; none for whole tensors.
+        held_out_error: Option<f64> = None,
     }
 }
 
@@ -190,28 +171,12 @@ impl Study for TensorCompression {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_tensor_compression"
-    }
-
-    fn stem(self) -> &'static str {
-        "tensor_compression"
-    }
-
-    fn about(self) -> String {
-        "Compressed tensors: error against stored numbers of Tucker, canonical and tensor-train decompositions"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../../presets/tensor_compression_quick.toml"),
-            Preset::Paper => include_str!("../../presets/tensor_compression_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
+    fn program(self) -> Program {
+        program!(
+            "tensor_compression",
+            "Compressed tensors: error against stored numbers of Tucker, canonical and tensor-train \
+             decompositions"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -241,8 +206,6 @@ impl Study for TensorCompression {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
@@ -315,26 +278,8 @@ impl Study for TensorCompression {
             error,
             held_out_error,
             status: found.status,
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            family: trial.family,
-            file: trial.file.to_string(),
-            form: trial.form,
-            level: trial.level,
-            seed: trial.seed,
-            shape: String::new(),
-            ranks: String::new(),
-            entries: 0,
-            parameters: 0,
-            error: f64::NAN,
-            held_out_error: None,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
