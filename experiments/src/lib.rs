@@ -12,6 +12,7 @@
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
+//! - [`tt_cross`]: functions of many variables as tensor trains, from few of their values.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -45,4 +46,5 @@ pub mod spectra;
 pub mod study;
 pub mod sweeps;
 pub mod table;
+pub mod tt_cross;
 pub mod weights;
