@@ -129,17 +129,17 @@ pub fn cross<T: Scalar>(
     let mut progress = Run { parameters, sweeps: 0, checks: 0, history: Vec::new(), started };
     let ended = match progress.search(&mut state) {
         Ok(ended) => ended,
-        Err(Stop::Budget) => Ended::Limit(Status::IterationLimit),
+        Err(Stop::Budget) => Ended::Limit,
         Err(Stop::Failed(error)) => return Err(error),
     };
     let (status, train, found) = match ended {
-        Ended::Converged(train, found) => (Status::Converged, train, found),
-        Ended::Limit(status) => {
+        Ended::Checked(status, train, found) => (status, train, found),
+        Ended::Limit => {
             // The last check is made whatever the limit, on the train that is returned.
             state.max_evaluations = usize::MAX;
             let train = state.train()?;
             match progress.check(&mut state, &train) {
-                Ok(found) => (status, train, found),
+                Ok(found) => (Status::IterationLimit, train, found),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Budget) => unreachable!("there is no limit"),
             }
@@ -180,13 +180,14 @@ fn checked(shape: &[usize], parameters: &Cross<'_>) -> Result<()> {
 /// How far above the limit, as a factor, a residual is a place that the sweeps do not know; below, they
 /// need only look closer.
 const FAR: f64 = 10.0;
-/// Checks in a row that may fail without progress: half the error, or a rank more at every bond.
+/// Checks in a row that may fail without progress: half the error, or a larger rank.
 const PATIENCE: usize = 3;
 
 /// The end of a search.
 enum Ended<T: Scalar> {
-    Converged(TensorTrain<T>, check::Found),
-    Limit(Status),
+    /// By the check of this train.
+    Checked(Status, TensorTrain<T>, check::Found),
+    Limit,
 }
 
 struct Run<'a> {
@@ -211,9 +212,12 @@ impl Run<'_> {
             self.add_point(state, point)?;
         }
         let mut tolerance = self.parameters.tolerance;
-        let (mut best, mut most, mut failures) = (f64::INFINITY, 0, 0);
+        let (mut best, mut most, mut swept, mut failures) = (f64::INFINITY, 0, 0, 0);
         while self.sweeps < self.parameters.max_sweeps {
-            if self.sweep(state, tolerance)? {
+            // Pivots at rounding level are no progress.
+            let (added, ranks) = (self.sweep(state, tolerance)?, state.ranks());
+            if added && ranks > swept {
+                swept = ranks;
                 continue;
             }
             let train = state.train().map_err(Stop::Failed)?;
@@ -221,12 +225,11 @@ impl Run<'_> {
             let limit = self.parameters.tolerance * state.largest.as_f64();
             let worst = found.worst[0].1;
             if worst <= limit {
-                return Ok(Ended::Converged(train, found));
+                return Ok(Ended::Checked(Status::Converged, train, found));
             }
-            let ranks: usize = train.ranks().iter().sum();
-            failures = if worst < 0.5 * best || ranks > most + d { 0 } else { failures + 1 };
+            failures = if worst < 0.5 * best || ranks > most { 0 } else { failures + 1 };
             if failures > PATIENCE {
-                return Ok(Ended::Limit(Status::Stagnated));
+                return Ok(Ended::Checked(Status::Stagnated, train, found));
             }
             (best, most) = (best.min(worst), most.max(ranks));
             tolerance = tolerance.min(self.parameters.tolerance * (0.2 * limit / worst).max(0.01));
@@ -236,7 +239,7 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(Ended::Limit(Status::IterationLimit))
+        Ok(Ended::Limit)
     }
 
     /// Adds a point to every bond, unless one has the largest rank.
