@@ -28,6 +28,7 @@
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
 //! | unfoldings, products along modes, MTTKRP of dense tensors | [`tensor`] |
 //! | Tucker: HOSVD, sequentially truncated, randomized, HOOI, nonnegative; partial modes | [`tensor::tucker`] |
+//! | canonical polyadic decompositions (CP) | [`tensor::cp`] |
 //! | tensor trains of tensors, functions and samples: algebra, rounding, operators, quantized trains | [`tensor::train`] |
 //! | matrices and tensors given by a function of points; random embeddings and features | [`generated`] |
 //! | what can be used without being stored: factors, sparse matrices, tiles of entries, what can only be applied | [`operator`] |
@@ -115,7 +116,7 @@ pub use operator::{Entries, LowRank, Operator, TensorEntries};
 pub use report::{Progress, Report, Status};
 pub use scalar::Scalar;
 pub use separated::Separated;
-pub use tensor::{TensorTrain, Tucker};
+pub use tensor::{Cp, TensorTrain, Tucker};
 
 /// The traits and types most programs need: `use lowrank::prelude::*`.
 ///

@@ -45,6 +45,7 @@ pub use face_splitting::FaceSplitting;
 pub use hadamard::hadamard;
 pub use khatri_rao::KhatriRao;
 pub use product::Kronecker;
+pub(crate) use plan::Products;
 pub(crate) use product::size;
 pub use rearrange::{Rearranged, fold};
 pub use rearranged_matrix::RearrangedMatrix;

@@ -27,6 +27,7 @@
 //! ```
 
 mod activation;
+pub mod adapter;
 mod linear;
 mod network;
 mod refit;

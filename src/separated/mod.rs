@@ -16,11 +16,13 @@
 //! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 //! | a function of many variables, from samples | [`from_function`] |
 //! | sums, products, inner products, distances | [`Separated`] |
+//! | products with dense blocks; as an operator | [`Separated::apply`], [`Separated::operator`] |
 //! | the Laplacian in many dimensions, and its inverse | [`laplacian()`], [`inverse_of_kronecker_sum`] |
 //! | linear systems | [`conjugate_gradients`] |
 
 mod algebra;
 mod als;
+mod apply;
 mod descent;
 mod exponential_sum;
 mod fibres;
@@ -36,11 +38,12 @@ mod reduce;
 mod representation;
 mod shapes;
 mod solve;
-mod start;
+pub(crate) mod start;
 mod sweep;
-mod target;
+pub(crate) mod target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use apply::SeparatedMatrix;
 pub use exponential_sum::ExponentialSum;
 pub use function::{FittedFunction, FromFunction, from_function};
 pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};

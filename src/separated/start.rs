@@ -9,7 +9,7 @@ use faer::Mat;
 
 /// `count` terms of unit factors without weights, random ones or from the span of the unfoldings; the
 /// `block`-th of a run.
-pub(super) fn start<T: Scalar>(
+pub(crate) fn start<T: Scalar>(
     target: &mut dyn Target<T>,
     count: usize,
     random: bool,
@@ -48,7 +48,7 @@ pub(super) fn start<T: Scalar>(
 }
 
 /// Unit factors further along the way from `old` to `new`.
-pub(super) fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
+pub(crate) fn extrapolated<T: Scalar>(old: &Terms<T>, new: &Terms<T>, weight: f64) -> Terms<T> {
     let mut out = new.clone();
     for (mode, old) in out.modes.iter_mut().zip(&old.modes) {
         for k in 0..mode.ncols() {

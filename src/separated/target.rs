@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 /// `sum_k lambda_k v_k^(1) (x) ... (x) v_k^(d)`, v_k^(i) the unit column k of mode i (p_i, s).
 #[derive(Debug, Clone)]
-pub(super) struct Terms<T: Scalar> {
+pub(crate) struct Terms<T: Scalar> {
     pub lambda: Vec<f64>,
     pub modes: Vec<Mat<T>>,
 }
@@ -56,7 +56,7 @@ fn gamma(lambda: &[f64], square: Pair) -> f64 {
 }
 
 /// A tensor A (p_1, ..., p_d) that can be fitted by [`Terms`].
-pub(super) trait Target<T: Scalar>: Sync {
+pub(crate) trait Target<T: Scalar>: Sync {
     /// p_1, ..., p_d.
     fn sizes(&self) -> &[usize];
     /// |A|_F.
@@ -76,7 +76,7 @@ pub(super) trait Target<T: Scalar>: Sync {
 /// Modes are cut into a first and a second half. Each half is contracted with the Khatri-Rao
 /// product of the other by one matrix product a sweep (4 N s flops for both, N entries), from which
 /// each mode of the half follows by O(s sqrt(N)) operations.
-pub(super) struct Stored<T: Scalar> {
+pub(crate) struct Stored<T: Scalar> {
     sizes: Vec<usize>,
     /// (product of the sizes of the first half, of the second)
     tensor: Mat<T>,
@@ -122,6 +122,13 @@ impl<T: Scalar> Target<T> for Stored<T> {
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
     fn error(&self, x: &Terms<T>) -> f64 {
+        self.weighted_error(x, None)
+    }
+}
+
+impl<T: Scalar> Stored<T> {
+    /// |W * (A - X)|_F with the entries of `weights` (of the same sizes), or ones, in W.
+    pub fn weighted_error(&self, x: &Terms<T>, weights: Option<&Self>) -> f64 {
         let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
         let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
@@ -139,6 +146,12 @@ impl<T: Scalar> Target<T> for Stored<T> {
                 right.as_ref().subrows(range.start, range.len()).transpose(),
             );
             residual -= self.tensor.as_ref().subcols(range.start, range.len());
+            if let Some(weights) = weights {
+                for (column, j) in range.enumerate() {
+                    let out = residual.col_as_slice_mut(column).iter_mut();
+                    out.zip(weights.tensor.col_as_slice(j)).for_each(|(x, w)| *x *= *w);
+                }
+            }
             frobenius(&residual).powi(2)
         };
         let sums: Vec<f64> = (0..cols.div_ceil(width)).into_par_iter().map(block).collect();

@@ -9,8 +9,10 @@
 //! | products with matrices along one or several modes | [`mode_product()`], [`multi_mode_product`] |
 //! | the tensor times a Khatri-Rao product | [`mttkrp()`] |
 //! | Tucker decompositions: HOSVD, sequentially truncated, randomized, HOOI, nonnegative | [`tucker`] |
+//! | canonical polyadic decompositions | [`cp`] |
 //! | tensor trains | [`train`] |
 
+pub mod cp;
 mod dense;
 mod kernel;
 mod mode_product;
@@ -19,6 +21,7 @@ pub mod train;
 pub mod tucker;
 mod unfold;
 
+pub use cp::Cp;
 pub use mode_product::{mode_product, multi_mode_product};
 pub use mttkrp::mttkrp;
 pub use train::TensorTrain;

@@ -190,7 +190,7 @@ fn in_place<T: Scalar>(a: &ArrayViewD<'_, T>) -> bool {
 
 /// The tensor with its modes in the order of falling strides: in place where it is row-major then,
 /// else a copy.
-fn row_major<T: Scalar>(a: ArrayViewD<'_, T>) -> Result<(Vec<usize>, CowArray<'_, T, IxDyn>)> {
+pub(super) fn row_major<T: Scalar>(a: ArrayViewD<'_, T>) -> Result<(Vec<usize>, CowArray<'_, T, IxDyn>)> {
     let order = falling(&a);
     let sorted = a.permuted_axes(IxDyn(&order));
     if sorted.is_standard_layout() {
@@ -202,7 +202,10 @@ fn row_major<T: Scalar>(a: ArrayViewD<'_, T>) -> Result<(Vec<usize>, CowArray<'_
 }
 
 /// Row-wise products of row-major tables, the last one's rows fastest: (n_1 n_2 ..., columns).
-fn khatri_rao<'a, T: Scalar>(tables: impl Iterator<Item = &'a [T]>, columns: usize) -> Result<Vec<T>> {
+pub(super) fn khatri_rao<'a, T: Scalar>(
+    tables: impl Iterator<Item = &'a [T]>,
+    columns: usize,
+) -> Result<Vec<T>> {
     let mut out = vec![T::of(1.0); columns];
     for table in tables {
         let rows = out.len() / columns * (table.len() / columns);

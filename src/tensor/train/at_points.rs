@@ -30,7 +30,7 @@ impl<T: Scalar> TensorTrain<T> {
 }
 
 /// Rows that are indices, and a finite value for each.
-pub(super) fn check_samples<T: Scalar>(
+pub(in crate::tensor) fn check_samples<T: Scalar>(
     shape: &[usize],
     points: ArrayView2<'_, usize>,
     values: &[T],

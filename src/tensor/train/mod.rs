@@ -44,6 +44,7 @@ mod truncation;
 mod tt_svd;
 mod tt_svd_randomized;
 
+pub(super) use at_points::check_samples;
 pub use cross::{Cross, CrossTrain, Missed, cross};
 pub use extreme::Extreme;
 pub use operator::TrainOperator;

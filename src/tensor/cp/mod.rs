@@ -1,0 +1,20 @@
+//! Canonical polyadic decompositions: tensors as sums of products of vectors.
+//!
+//! `X = sum_k lambda_k a_k^(1) o a_k^(2) o ... o a_k^(d)`, k = 1, ..., R, with unit vectors a_k^(i)
+//! (n_i) and lambda_1 >= ... >= lambda_R > 0 (Kolda, Bader, Tensor decompositions and applications,
+//! SIAM Rev. 51, 2009, section 3). These are the numbers of a [`Separated`](crate::Separated)
+//! representation whose modes have one column, and are kept as one.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | the decomposition itself | [`Cp`] |
+//! | a fit to some of the entries, by a mask or as a list | [`cp_masked`], [`cp_samples`] |
+
+mod masked;
+mod masked_sweep;
+mod observed;
+mod representation;
+mod residual;
+
+pub use masked::{Masked, MaskedFit, cp_masked, cp_samples};
+pub use representation::Cp;
