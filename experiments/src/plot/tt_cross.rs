@@ -210,10 +210,22 @@ fn honesty(study: TtCross, rows: &[Row], kept: &[&Row], usual: usize) -> Result<
         key.push(KeyEntry::ranges());
     }
     let found = found(&peaks, &checks);
+    let own: Vec<_> = kept.iter().filter(|r| r.check_points == usual).collect();
+    let below = |hidden_too: bool| {
+        let chosen =
+            |r: &&&&Row| hidden_too == hidden(r.function) && r.true_error() > 10.0 * r.reported_error;
+        own.iter().filter(chosen).count()
+    };
+    let short = format!(
+        " {} of {} searches report less than a tenth of the true error, {} of them with the hidden peak.",
+        below(true) + below(false),
+        own.len(),
+        below(true)
+    );
     let what = format!(
         "What cross approximation reports beside what is true: errors relative to the largest |f|; the true one is the \
          largest at {FRESH} fresh points and at the peaks. A point a search, {usual} random points a check in the \
-         upper row. The hidden peak is a Gaussian of width {} on [0, 1]^6, {N} points a variable, on a smooth \
+         upper row.{short} The hidden peak is a Gaussian of width {} on [0, 1]^6, {N} points a variable, on a smooth \
          background.{found}",
         WIDTHS[1]
     );

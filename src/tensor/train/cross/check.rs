@@ -53,8 +53,8 @@ pub(super) fn check<T: Scalar>(
     let unexplained = |(&r, x): (&f64, &T)| if *x == T::of(0.0) { 0.0 } else { r / x.as_f64().abs() };
     let relative: Vec<f64> = size.iter().zip(&fitted).map(unexplained).collect();
     let mut starts = largest(&size, ASCENTS);
-    starts.extend(largest(&relative, UNEXPLAINED));
-    starts.dedup();
+    let others = largest(&relative, UNEXPLAINED).into_iter().filter(|p| !starts.contains(p));
+    starts = starts.iter().copied().chain(others).collect();
     for p in starts {
         let start = (points[p].clone(), Float::abs(residual[p]));
         let end = climb(state, train, far, start)?;
