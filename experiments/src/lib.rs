@@ -2,8 +2,9 @@
 //! that are drawn from the table alone.
 //!
 //! - [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
-//!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the CSV; [`cli`]: the
-//!   command line.
+//!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the rows and the CSV;
+//!   [`cli`]: the command line. A new program states its configuration, its trials, how one is run, its
+//!   columns (`table::row!`), its presets (`study::program!`) and its figures; [`rmm`] is an example.
 //! - [`figure`]: the figures of the entrywise searches, with [`config`] (TOML, presets), [`grid`] (the
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of

@@ -58,12 +58,15 @@ impl Function {
     ];
 }
 
+/// The values of a function at the indices of a grid.
+pub type Values = dyn Fn(&[usize]) -> f64 + Sync;
+
 /// A function on a grid.
 pub struct Problem {
     /// Points of each variable.
     pub shape: Vec<usize>,
     /// The values.
-    pub f: Box<dyn Fn(&[usize]) -> f64 + Sync>,
+    pub f: Box<Values>,
     /// Where its peaks are.
     pub peaks: Vec<Vec<usize>>,
 }

@@ -5,8 +5,8 @@ pub mod functions;
 
 use crate::plot::sheet::Sheet;
 use crate::plot::tt_cross as plots;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
 pub use functions::Function;
 use functions::Problem;
@@ -60,58 +60,45 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table. Errors are relative to the largest |f| of all points, but for the root mean squares.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// Function.
-    pub function: Function,
-    /// The tolerance is 10 to the power of minus this.
-    pub digits: u32,
-    /// Random points of a check.
-    pub check_points: usize,
-    /// Seed.
-    pub seed: u64,
-    /// Calls of the function.
-    pub evaluations: usize,
-    /// Sweeps over the bonds.
-    pub sweeps: usize,
-    /// Largest rank.
-    pub rank: usize,
-    /// Stored numbers.
-    pub parameters: usize,
-    /// Largest |f - X| at fresh random points.
-    pub max_error: f64,
-    /// |f - X| over |f|, root mean squares over fresh random points.
-    pub rms_error: f64,
-    /// Largest |f - X| at and beside the peaks, where there are any.
-    pub peak_error: Option<f64>,
-    /// Largest |f - X| that was reported.
-    pub reported_error: f64,
-    /// Root mean squares that were reported.
-    pub reported_rms: f64,
-    /// |f - X| at the point said to be missed, if one was.
-    pub missed: Option<f64>,
-    /// Why it ended, or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
+row! {
+    /// A row of the table. Errors are relative to the largest |f| of all points, but for the root mean
+    /// squares.
+    Row of trial: Trial {
+        /// Function.
+        function: Function = trial.function,
+        /// The tolerance is 10 to the power of minus this.
+        digits: u32 = trial.digits,
+        /// Random points of a check.
+        check_points: usize = trial.check_points,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// Calls of the function.
+        evaluations: usize = 0,
+        /// Sweeps over the bonds.
+        sweeps: usize = 0,
+        /// Largest rank.
+        rank: usize = 0,
+        /// Stored numbers.
+        parameters: usize = 0,
+        /// Largest |f - X| at fresh random points.
+        max_error: f64 = f64::NAN,
+        /// |f - X| over |f|, root mean squares over fresh random points.
+        rms_error: f64 = f64::NAN,
+        /// Largest |f - X| at and beside the peaks, where there are any.
+        peak_error: Option<f64> = None,
+        /// Largest |f - X| that was reported.
+        reported_error: f64 = f64::NAN,
+        /// Root mean squares that were reported.
+        reported_rms: f64 = f64::NAN,
+        /// |f - X| at the point said to be missed, if one was.
+        missed: Option<f64> = None,
+    }
 }
 
 impl Row {
     /// The largest true error seen.
     pub fn true_error(&self) -> f64 {
         self.max_error.max(self.peak_error.unwrap_or(0.0))
-    }
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
     }
 }
 
@@ -125,29 +112,12 @@ impl Study for TtCross {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_tt_cross"
-    }
-
-    fn stem(self) -> &'static str {
-        "tt_cross"
-    }
-
-    fn about(self) -> String {
-        "Cross approximation of functions by tensor trains: evaluations, true and reported errors against the \
-         tolerance"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../../presets/tt_cross_quick.toml"),
-            Preset::Paper => include_str!("../../presets/tt_cross_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
+    fn program(self) -> Program {
+        program!(
+            "tt_cross",
+            "Cross approximation of functions by tensor trains: evaluations, true and reported errors against \
+             the tolerance"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -171,8 +141,6 @@ impl Study for TtCross {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
@@ -244,30 +212,8 @@ impl Study for TtCross {
             reported_rms: found.relative_error,
             missed: found.missed.map(|missed| missed.residual / largest),
             status: found.report.status.name().to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        let Trial { function, digits, check_points, seed } = *trial;
-        Row {
-            function,
-            digits,
-            check_points,
-            seed,
-            evaluations: 0,
-            sweeps: 0,
-            rank: 0,
-            parameters: 0,
-            max_error: f64::NAN,
-            rms_error: f64::NAN,
-            peak_error: None,
-            reported_error: f64::NAN,
-            reported_rms: f64::NAN,
-            missed: None,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

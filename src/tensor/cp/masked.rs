@@ -177,7 +177,8 @@ pub fn cp_samples<T: Scalar>(
     let started = Instant::now();
     crate::tensor::train::check_samples(shape, points, values)?;
     parameters.check(shape)?;
-    let largest = values.iter().fold(T::of(0.0), |x, y| num_traits::Float::max(x, num_traits::Float::abs(*y)));
+    let largest =
+        values.iter().fold(T::of(0.0), |x, y| num_traits::Float::max(x, num_traits::Float::abs(*y)));
     let e = exponent(largest);
     let sizes: Vec<usize> = shape.iter().rev().copied().collect();
     let reversed = points.rows().into_iter().flat_map(|row| row.into_iter().rev().copied()).collect();
