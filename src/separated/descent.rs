@@ -19,6 +19,8 @@ const STAGE: f64 = 0.02;
 const SLOW: f64 = 0.01;
 /// gamma from which its growth counts as degenerate.
 const GROWN: f64 = 3.0;
+/// At first this part of the terms is left out at once when the goal is met.
+const SHORTER: usize = 4;
 /// Sweeps that fit new terms to the residual.
 const NEW_SWEEPS: usize = 2;
 
@@ -27,7 +29,7 @@ const NEW_SWEEPS: usize = 2;
 pub(crate) fn fit<T: Scalar>(
     target: &mut dyn Target<T>,
     shapes: &[(usize, usize)],
-    parameters: &Als<T>,
+    parameters: &Als<'_, T>,
     rules: &Rules<T>,
     limit: usize,
     first: usize,
@@ -84,7 +86,7 @@ enum Ended {
 }
 
 struct Run<'a, T: Scalar> {
-    parameters: &'a Als<T>,
+    parameters: &'a Als<'a, T>,
     rules: &'a Rules<T>,
     started: Instant,
     /// An error of at most this needs no improvement.
@@ -166,7 +168,12 @@ impl<T: Scalar> Run<'_, T> {
             let progress = if growing && !last { STAGE } else { self.parameters.progress };
             self.stage = self.errors.len();
             match self.descend(target, next.take(), progress)? {
-                Ended::Reached => return Ok(Status::Converged),
+                Ended::Reached => {
+                    if growing {
+                        self.shorten(target, first)?;
+                    }
+                    return Ok(Status::Converged);
+                }
                 Ended::Limit(status) => return Ok(status),
                 Ended::Slow if !growing && self.best.terms.len() > 0 => return Ok(Status::Converged),
                 Ended::Slow if last => return Ok(Status::Stagnated),
@@ -174,6 +181,40 @@ impl<T: Scalar> Run<'_, T> {
             }
             failures = if self.best.value > 0.999 * before { failures + 1 } else { 0 };
             wanted = (wanted.max(self.best.terms.len()) + 1 + wanted / 8).min(limit);
+        }
+    }
+
+    /// Leaves terms out, `least` of them remaining, while sweeps bring the others back to the goal.
+    fn shorten(&mut self, target: &mut dyn Target<T>, least: usize) -> Result<()> {
+        let mut step = self.best.terms.len() / SHORTER;
+        loop {
+            let s = self.best.terms.len();
+            step = step.min(s.saturating_sub(least));
+            if step == 0 {
+                return Ok(());
+            }
+            let fewer = self.best.terms.largest(s - step);
+            let trial = Best { terms: fewer.clone(), error: f64::INFINITY, value: f64::INFINITY, gamma: 1.0 };
+            let known = std::mem::replace(&mut self.best, trial);
+            let noted = self.errors.len();
+            self.stage = noted;
+            let ended = self.descend(target, Some(fewer), SLOW)?;
+            self.errors.truncate(noted);
+            if let Ended::Reached = ended {
+                // The error is larger than it was, as it may be.
+                let error = scale_by_power_of_two(self.best.error, self.exponent);
+                let larger = self.history.partition_point(|p| p.error > error);
+                self.history.truncate(larger);
+                self.gammas.truncate(larger);
+                self.noted = f64::INFINITY;
+                self.note();
+            } else {
+                self.best = known;
+                step /= 2;
+            }
+            if let Ended::Limit(_) = ended {
+                return Ok(());
+            }
         }
     }
 
@@ -218,6 +259,11 @@ impl<T: Scalar> Run<'_, T> {
                 age = 0;
             }
             self.note();
+            let error = self.history.last().map_or(f64::INFINITY, |known| known.error);
+            let seconds = self.started.elapsed().as_secs_f64();
+            if self.parameters.callback.stops(&Progress { iteration: self.iterations, seconds, error }) {
+                return Ok(Ended::Limit(Status::Interrupted));
+            }
             let n = self.errors.len();
             let slow = n > self.stage + window
                 && self.errors[n - 1 - window] - self.errors[n - 1]
@@ -281,6 +327,7 @@ impl<T: Scalar> Run<'_, T> {
             && self.rules.ridge == 0.0
             && error > start
             && self.history.len() > 1
+            && separated.separation_rank() >= warm.separation_rank()
         {
             // No better than the start but for rounding.
             separated = warm.clone();

@@ -49,7 +49,7 @@ use std::time::Instant;
 /// assert_eq!(r.separated.separation_rank(), 3);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted<T>> {
+pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<'_, T>) -> Result<Fitted<T>> {
     parameters.check()?;
     let started = Instant::now();
     let mut limit = parameters.rank.limit(m.shapes())?;

@@ -29,6 +29,17 @@ impl<T: Scalar> Terms<T> {
     pub fn len(&self) -> usize {
         self.lambda.len()
     }
+    /// The terms of largest lambda, so many.
+    pub fn largest(&self, count: usize) -> Self {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by(|&a, &b| self.lambda[b].total_cmp(&self.lambda[a]));
+        order.truncate(count);
+        let mode = |mode: &Mat<T>| Mat::from_fn(mode.nrows(), order.len(), |i, k| mode[(i, order[k])]);
+        Self {
+            lambda: order.iter().map(|&k| self.lambda[k]).collect(),
+            modes: self.modes.iter().map(mode).collect(),
+        }
+    }
     fn sliced(&self) -> Sliced {
         Sliced::new(self.lambda.clone(), &self.modes)
     }
