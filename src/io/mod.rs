@@ -9,6 +9,7 @@
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
 //! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
 //! | a tensor train | [`save_train`], [`load_train`] |
+//! | a LoRA adapter as a folder of PEFT | [`PeftFolder`] |
 //! | any file, whole or not at all | [`atomic_write`] |
 //!
 //! Files are taken for hostile: every size a header claims is compared with the size of the file
@@ -23,6 +24,7 @@ mod npy_header;
 mod npz;
 mod numbers;
 mod parser;
+mod peft;
 mod safetensors;
 mod safetensors_header;
 mod source;
@@ -32,5 +34,6 @@ pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
 pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};
+pub use peft::{PeftFolder, PeftLayer};
 pub use safetensors::{Safetensors, write_safetensors};
 pub use safetensors_header::TensorInfo;

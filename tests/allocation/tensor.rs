@@ -1,11 +1,6 @@
 //! What decompositions of tensors allocate, measured: not much more than their results.
-//!
-//! One test alone, since the allocator counts for the whole program.
 
-#[path = "support/allocation.rs"]
-mod allocation;
-
-use allocation::peak;
+use crate::allocation::{alone, peak};
 use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
@@ -21,6 +16,7 @@ fn tensor(shape: &[usize]) -> ArrayD<f64> {
 
 #[test]
 fn no_more_than_the_result_and_a_quarter_of_the_input() {
+    let _alone = alone();
     // Two threads: what a thread needs is counted for each.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     // The product of matrices keeps a workspace for each thread, which is asked for here.
