@@ -86,7 +86,9 @@ pub struct Progress {
 /// # lowrank::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Default)]
-pub struct Watch<'a>(Option<&'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync)>);
+pub struct Watch<'a>(Option<&'a Told<'a>>);
+
+type Told<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
 
 impl<'a> Watch<'a> {
     /// Tells `callback`.

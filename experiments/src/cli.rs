@@ -76,7 +76,12 @@ impl<C: Args + Default + PartialEq> Options<C> {
 pub fn main<S: Study>(study: S) -> ExitCode {
     let matches = command(study).get_matches();
     let options = Options::<S::Choice>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match execute(study, &options) {
+    exit(execute(study, &options))
+}
+
+/// The end of a program: an error is printed.
+pub fn exit(done: Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,10 +1,10 @@
 //! The harness of the experiment programs: a configuration in, a table of trials out, and figures
 //! that are drawn from the table alone.
 //!
-//! - [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
+//! - [`programs`]: all of them; [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
 //!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the rows and the CSV;
 //!   [`cli`]: the command line. A new program states its configuration, its trials, how one is run, its
-//!   columns (`table::row!`), its presets (`study::program!`) and its figures; [`rmm`] is an example.
+//!   columns (`table::row!`), its presets (`study::program!`) and its figures, and is listed in [`programs`]; [`rmm`] is an example.
 //! - [`figure`]: the figures of the entrywise searches, with [`config`] (TOML, presets), [`grid`] (the
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
@@ -36,6 +36,7 @@ pub mod measure;
 pub mod own;
 pub mod plot;
 pub mod problem;
+pub mod programs;
 pub mod progress;
 pub mod rmm;
 pub mod rsvd;

@@ -8,6 +8,7 @@
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
 //! | a decomposition: [`LowRank`](crate::LowRank), [`Svd`](crate::svd::Svd), [`Kronecker`](crate::kronecker::Kronecker), [`Separated`](crate::Separated), [`Tucker`](crate::Tucker), [`Cp`](crate::tensor::Cp), [`TensorTrain`](crate::TensorTrain), [`TrainOperator`](crate::tensor::train::TrainOperator) | [`save`], [`load`] |
+//! | a LoRA adapter as a folder of PEFT | [`PeftFolder`] |
 //! | any file, whole or not at all | [`atomic_write`] |
 //!
 //! Files are taken for hostile: every size a header claims is compared with the size of the file
@@ -23,6 +24,7 @@ mod npy_header;
 mod npz;
 mod numbers;
 mod parser;
+mod peft;
 mod safetensors;
 mod safetensors_header;
 mod source;
@@ -32,5 +34,6 @@ pub use decomposition::{Decomposition, Part, Parts, load, save};
 pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};
+pub use peft::{PeftFolder, PeftLayer};
 pub use safetensors::{Safetensors, write_safetensors};
 pub use safetensors_header::TensorInfo;

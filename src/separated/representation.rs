@@ -123,7 +123,7 @@ impl<T: Scalar> Separated<T> {
     }
 
     /// From modes whose columns have norm 1.
-    pub(super) fn from_unit(shapes: Vec<(usize, usize)>, lambda: Vec<T>, modes: Vec<Mat<T>>) -> Result<Self> {
+    pub(crate) fn from_unit(shapes: Vec<(usize, usize)>, lambda: Vec<T>, modes: Vec<Mat<T>>) -> Result<Self> {
         Self { shapes, lambda, modes }.sorted()
     }
 

@@ -1,20 +1,25 @@
-//! Files: round trips, and files that are not what they claim to be.
+//! Files: round trips, the reference implementations' word, and files that are not what they claim to be.
 
 mod decompositions;
 mod files;
+mod mapped;
+mod safetensors;
 #[path = "../support/spoil.rs"]
 mod spoil;
 
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::{Error, Scalar};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A folder of its own, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("lowrank_io_{name}_{}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let (id, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("lowrank_io_{name}_{id}_{count}"));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)

@@ -5,6 +5,7 @@
 mod support;
 
 mod adapters;
+mod peft;
 
 use lowrank::faer::{Mat, Scale};
 use lowrank::layers::*;

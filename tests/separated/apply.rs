@@ -122,7 +122,7 @@ fn a_singular_value_decomposition_of_the_operator() {
     let operator = m.operator().unwrap();
     assert_eq!(operator.to_dense().unwrap(), m.to_dense().unwrap());
     let found = lanczos(&operator, 4, &Lanczos::default()).unwrap().svd;
-    let expected = singular_values(&m.to_dense().unwrap()).unwrap();
+    let expected = singular_values(m.to_dense().unwrap()).unwrap();
     for k in 0..4 {
         assert!((found.s[k] - expected[k]).abs() <= 1e-12 * expected[0], "{k}");
     }

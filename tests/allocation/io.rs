@@ -1,13 +1,7 @@
 //! What reading a file allocates, measured: no more than the file and 1 MiB, whatever it claims.
-//!
-//! One test alone, since the allocator counts for the whole program.
 
-#[path = "support/allocation.rs"]
-mod allocation;
-#[path = "support/spoil.rs"]
-mod spoil;
-
-use allocation::peak;
+use crate::allocation::{alone, peak};
+use crate::spoil::spoiled;
 use lowrank::faer::Mat;
 use lowrank::io::{
     MappedNpy, load, read_npy, read_npy_as, read_npz, read_npz_as, save, write_npy, write_npz,
@@ -15,7 +9,6 @@ use lowrank::io::{
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::tensor::train::TrainOperator;
 use lowrank::{LowRank, Separated, TensorTrain, Tucker};
-use spoil::spoiled;
 use std::path::{Path, PathBuf};
 
 const MIB: usize = 1 << 20;
@@ -61,6 +54,7 @@ fn npy(descr: &str, shape: &str, claimed: Option<u32>, data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn reading_allocates_no_more_than_the_file_and_a_mebibyte() {
+    let _alone = alone();
     let folder = std::env::temp_dir().join(format!("lowrank_io_allocation_{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let with = |bytes: &[u8]| -> PathBuf {
