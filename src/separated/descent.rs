@@ -194,7 +194,7 @@ impl<T: Scalar> Run<'_, T> {
                 return Ok(());
             }
             let fewer = self.best.terms.largest(s - step);
-            let trial = Best { terms: fewer.clone(), error: f64::INFINITY, gamma: 1.0 };
+            let trial = Best { terms: fewer.clone(), error: f64::INFINITY, value: f64::INFINITY, gamma: 1.0 };
             let known = std::mem::replace(&mut self.best, trial);
             let noted = self.errors.len();
             self.stage = noted;
