@@ -133,7 +133,7 @@ fn the_arrays_are_those_documented() {
     files::<f64>(&folder);
     let arrays = |kind: &str| read_npz_as::<f64>(folder.file(&format!("{kind}.npz"))).unwrap();
     let sums = arrays("separated");
-    assert_eq!(sums["lowrank_separated"], Array1::ones(1).into_dyn());
+    assert_eq!(sums["lowrank_separated"], Array1::<f64>::ones(1).into_dyn());
     let x = separated::<f64>();
     for (k, (m, n)) in [(0, (2, 3)), (1, (4, 1)), (2, (1, 2))] {
         for (at, entry) in sums[&format!("mode_{k}")].indexed_iter() {
