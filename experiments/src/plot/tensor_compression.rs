@@ -44,8 +44,9 @@ pub fn sheets(study: TensorCompression, rows: &[Row]) -> Result<Vec<(String, She
     let entries = forms.iter().map(|&form| KeyEntry::shaded(numbered(form as usize), text(form)));
     let what = format!(
         "Errors in the Frobenius norm, measured from the residual; X of no fewer numbers than A has entries is \
-         left out. Tucker (improved by orthogonal iteration) and trains are cut at relative errors, canonical \
-         decompositions have 1, 2, … terms and at most the condition number 1000. {}",
+         left out. Tucker (improved by orthogonal iteration) and trains of whole tensors are cut at relative \
+         errors; canonical decompositions have 1, 2, … terms, of whole tensors with condition numbers of at most \
+         1000. {}",
         describe(&families)
     );
     let caption = caption(study, &what, &[], false, &[], rows)?.replace(",  threads.", ".");

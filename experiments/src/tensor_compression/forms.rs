@@ -3,9 +3,9 @@
 use super::{Config, Form, norm};
 use anyhow::Result;
 use lowrank::ndarray::{ArrayD, IxDyn, Zip};
-use lowrank::separated::{Als, SeparationRank, als};
+use lowrank::separated::SeparationRank;
 use lowrank::tensor::Cp;
-use lowrank::tensor::cp::{Masked, cp_masked};
+use lowrank::tensor::cp::{CpAls, Masked, cp_als, cp_masked};
 use lowrank::tensor::train::{Truncation, tt_svd};
 use lowrank::tensor::tucker::{Hooi, Ranks, hooi};
 
@@ -45,10 +45,9 @@ pub fn compress(a: &ArrayD<f64>, form: Form, cut: Cut, config: &Config, seed: u6
         (Form::Cp, Cut::Rank(terms)) => {
             let shapes: Vec<_> = shape.iter().map(|&n| (n, 1)).collect();
             let rank = SeparationRank::Fixed(terms.min(SeparationRank::largest(&shapes)));
-            let parameters = Als { rank, max_iterations: config.sweeps, seed, ..Default::default() };
-            let column = a.view().into_shape_with_order((a.len(), 1))?;
-            let found = als(column, &shapes, &parameters)?;
-            canonical(&found.separated.try_into()?, found.report.status.name())?
+            let parameters = CpAls { max_iterations: config.sweeps, seed, ..Default::default() };
+            let found = cp_als(a.view(), rank, &parameters)?;
+            canonical(&found.cp, found.report.status.name())?
         }
         (Form::Tucker | Form::Cp, _) => {
             let ranks = match cut {
