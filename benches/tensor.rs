@@ -1,4 +1,4 @@
-//! Speed of products along modes, of MTTKRP and of the Tucker decomposition of a 200 x 200 x 200 tensor.
+//! Speed of products along modes, of MTTKRP, of the Tucker and of the CP decomposition of a 200 x 200 x 200 tensor.
 //!
 //! `cargo bench --bench tensor -- --quick` takes seconds.
 
@@ -7,6 +7,7 @@ use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
+use lowrank::tensor::cp::{CpAls, cp_als};
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
 use lowrank::tensor::{mode_product, mttkrp};
 use std::hint::black_box;
@@ -15,6 +16,7 @@ use std::time::Duration;
 const N: usize = 200;
 const MTTKRP_RANK: usize = 32;
 const TUCKER_RANK: usize = 20;
+const CP_RANK: usize = 10;
 
 fn tensor<T: Scalar>() -> ArrayD<T> {
     let entries = gaussian::<T>(N * N, N, 0, "bench");
@@ -57,6 +59,13 @@ fn modes<T: Scalar>(c: &mut Criterion) {
     group.bench_function(BenchmarkId::new("hooi_one_iteration", TUCKER_RANK), |bench| {
         bench.iter(|| hooi(black_box(a.view()), &ranks, &parameters))
     });
+    // Sweeps alone: the difference of two fits is divided by that of their numbers of sweeps.
+    for sweeps in [1, 11] {
+        let parameters = CpAls { max_iterations: sweeps, progress: 0.0, ..Default::default() };
+        group.bench_function(BenchmarkId::new("cp_als_10", format!("{sweeps}_sweeps")), |bench| {
+            bench.iter(|| cp_als(black_box(a.view()), CP_RANK, &parameters))
+        });
+    }
     group.finish();
 }
 

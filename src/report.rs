@@ -86,13 +86,13 @@ pub struct Progress {
 /// # lowrank::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Default)]
-pub struct Watch<'a>(Option<Callback<'a>>);
+pub struct Watch<'a>(Option<&'a Told<'a>>);
 
-type Callback<'a> = &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync);
+type Told<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
 
 impl<'a> Watch<'a> {
     /// Tells `callback`.
-    pub fn new(callback: Callback<'a>) -> Self {
+    pub fn new(callback: &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync)) -> Self {
         Self(Some(callback))
     }
 

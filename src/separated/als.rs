@@ -27,11 +27,13 @@
 //! [`super::sweep`]; the extrapolation is not in the source.
 
 use super::descent;
-use super::target::{Stored, rearranged};
+use super::stored::{Stored, rearranged};
+use super::sweep::Rules;
 use super::{Separated, SeparationRank};
-use crate::matrix::{AsMatrix, exponent, largest_finite};
+use crate::matrix::{AsMatrix, exponent, largest_finite, scale_by_power_of_two};
 use crate::report::Watch;
 use crate::{Error, Report, Result, Scalar};
+use rayon::prelude::*;
 
 /// Where alternating least squares start.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +117,7 @@ impl<T: Scalar> Fitted<T> {
 }
 
 impl<T: Scalar> Als<'_, T> {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let wrong =
             |name, value: f64, remedy| Err(Error::Parameter { name, value: value.to_string(), remedy });
         if !(self.condition_bound >= 1.01) {
@@ -169,6 +171,9 @@ pub fn als<T: Scalar>(
     }
     let e = exponent(largest_finite("a", a)?);
     let sizes = shapes.iter().map(|&(m, n)| m * n).collect();
-    let mut target = Stored::new(sizes, &rearranged(a, shapes), e);
-    descent::fit(&mut target, shapes, parameters, limit, 1, e)
+    let mut entries = rearranged(a, shapes);
+    entries.par_iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, -e));
+    let mut target = Stored::new(sizes, &entries);
+    let rules = Rules::free(shapes.len(), parameters.condition_bound);
+    descent::fit(&mut target, shapes, parameters, &rules, limit, 1, e)
 }

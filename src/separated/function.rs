@@ -36,6 +36,7 @@
 
 use super::als::{Als, Fitted};
 use super::points::Points;
+use super::sweep::Rules;
 use super::train_target::Train;
 use super::{Separated, SeparationRank, descent};
 use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
@@ -258,7 +259,8 @@ fn fitted(
         seed: p.seed,
         ..Als::default()
     };
-    Ok((descent::fit(&mut Train::new(train)?, shapes, &als, most, first, 0)?, e))
+    let rules = Rules::free(shapes.len(), p.condition_bound);
+    Ok((descent::fit(&mut Train::new(train)?, shapes, &als, &rules, most, first, 0)?, e))
 }
 
 /// The largest number of terms, and the tolerance if there is one.

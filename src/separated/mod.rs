@@ -38,6 +38,7 @@ mod representation;
 mod shapes;
 mod solve;
 pub(crate) mod start;
+mod stored;
 mod sweep;
 pub(crate) mod target;
 mod train_target;
@@ -54,3 +55,7 @@ pub use reduce::reduce;
 pub use representation::Separated;
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
 pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
+
+pub(crate) use descent::fit;
+pub(crate) use stored::Stored;
+pub(crate) use sweep::{Rule, Rules};

@@ -5,6 +5,7 @@ use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
+use lowrank::tensor::cp::{CpAls, CpStart, cp_als};
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
 use lowrank::tensor::{mode_product, mttkrp, unfold};
 
@@ -54,6 +55,11 @@ fn no_more_than_the_result_and_a_quarter_of_the_input() {
     let short = Hooi { max_iterations: 2, ..Default::default() };
     let (x, bytes) = pool.install(|| peak(|| hooi(a.view(), &ranks, &short).unwrap()));
     within("hooi", bytes, x.tucker.parameters() * 8);
+    for start in [CpStart::Leading, CpStart::Compressed] {
+        let parameters = CpAls { start, max_iterations: 3, ..Default::default() };
+        let (x, bytes) = pool.install(|| peak(|| cp_als(a.view(), 20, &parameters).unwrap()));
+        within("cp_als", bytes, x.cp.parameters() * 8);
+    }
     let (y, bytes) = pool.install(|| peak(|| x.tucker.to_dense().unwrap()));
     within("to_dense", bytes, y.len() * 8);
     let (_, bytes) = pool.install(|| peak(|| x.tucker.error(a.view()).unwrap()));

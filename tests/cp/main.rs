@@ -1,6 +1,10 @@
 //! Canonical polyadic decompositions against sums over the terms.
 
+mod als;
+mod constraints;
 mod representation;
+#[path = "../support/mod.rs"]
+mod support;
 
 use lowrank::faer::Mat;
 use lowrank::ndarray::{ArrayD, Dimension, IxDyn};

@@ -155,11 +155,13 @@ pub fn cp_masked<T: Scalar>(
     }
     size::<T>(shape, "a copy of the tensor")?;
     let zero = T::of(0.0);
-    let values: Vec<T> = a.iter().zip(&mask).map(|(x, seen)| if *seen { *x } else { zero }).collect();
+    let values: Vec<T> = a
+        .iter()
+        .zip(&mask)
+        .map(|(x, seen)| if *seen { scale_by_power_of_two(*x, -e) } else { zero })
+        .collect();
     let weights: Vec<T> = mask.iter().map(|seen| if *seen { T::of(1.0) } else { zero }).collect();
-    let mut target = Filled::new(&sizes, &values, &weights, e);
-    drop((values, weights));
-    finished(&mut target, parameters, e, observed, started)
+    finished(&mut Filled::new(&sizes, &values, &weights), parameters, e, observed, started)
 }
 
 /// Fits `values` at the rows of `points` (m, d), indices of a tensor of this shape. A point given

@@ -7,14 +7,20 @@
 //!
 //! | what | where |
 //! | --- | --- |
+//! | fit a stored tensor, modes free, nonnegative or given | [`cp_als`] |
 //! | the decomposition itself | [`Cp`] |
 //! | a fit to some of the entries, by a mask or as a list | [`cp_masked`], [`cp_samples`] |
 
+mod als;
+mod compressed;
+mod constraint;
 mod masked;
 mod masked_sweep;
 mod observed;
 mod representation;
 mod residual;
 
+pub use als::{CpAls, CpFit, CpStart, cp_als};
+pub use constraint::Constraint;
 pub use masked::{Masked, MaskedFit, cp_masked, cp_samples};
 pub use representation::Cp;

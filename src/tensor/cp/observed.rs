@@ -3,7 +3,8 @@
 
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
-use crate::separated::target::{Stored, Target, Terms};
+use crate::separated::Stored;
+use crate::separated::target::{Target, Terms};
 use faer::Mat;
 use rayon::prelude::*;
 
@@ -30,20 +31,19 @@ pub(super) fn packed(k: usize, l: usize) -> usize {
 
 /// Weights and weighted entries, both stored. With weights w and the columns' products z_k z_l as
 /// columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
-pub(super) struct Filled<T: Scalar> {
-    values: Stored<T>,
-    weights: Stored<T>,
+pub(super) struct Filled<'a, T: Scalar> {
+    values: Stored<'a, T>,
+    weights: Stored<'a, T>,
     /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
     pairs: Vec<Mat<T>>,
 }
 
-impl<T: Scalar> Filled<T> {
-    /// `values` (zero where they are not observed) and `weights`, first index fastest, the values
-    /// times 2^-e.
-    pub fn new(sizes: &[usize], values: &[T], weights: &[T], e: i32) -> Self {
-        let stored = |entries: &[T], e| Stored::new(sizes.to_vec(), entries, e);
+impl<'a, T: Scalar> Filled<'a, T> {
+    /// `values` of moderate size (zero where they are not observed) and `weights`, first index fastest.
+    pub fn new(sizes: &[usize], values: &'a [T], weights: &'a [T]) -> Self {
+        let stored = |entries| Stored::new(sizes.to_vec(), entries);
         let pairs = sizes.iter().map(|_| Mat::new()).collect();
-        Self { values: stored(values, e), weights: stored(weights, 0), pairs }
+        Self { values: stored(values), weights: stored(weights), pairs }
     }
 }
 
@@ -60,7 +60,7 @@ fn pairs<T: Scalar>(mode: &Mat<T>) -> Mat<T> {
     out
 }
 
-impl<T: Scalar> Target<T> for Filled<T> {
+impl<T: Scalar> Target<T> for Filled<'_, T> {
     fn sizes(&self) -> &[usize] {
         self.values.sizes()
     }
@@ -75,7 +75,7 @@ impl<T: Scalar> Target<T> for Filled<T> {
     }
 }
 
-impl<T: Scalar> Observed<T> for Filled<T> {
+impl<T: Scalar> Observed<T> for Filled<'_, T> {
     fn normal(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
         if mode == 0 {
             self.pairs = modes.iter().map(pairs).collect();
