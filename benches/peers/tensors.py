@@ -219,6 +219,7 @@ def cross(n, order):
     exact = 1.0 / (1.0 + grid[points].sum(1))
 
     def with_tntorch():
+        torch.set_default_dtype(torch.float64)  # its start is of this type
         domain = [torch.from_numpy(grid)] * order
         f = lambda *x: 1.0 / (1.0 + sum(x))  # noqa: E731
         found, info = tntorch.cross(f, domain, eps=1e-8, verbose=False, return_info=True, suppress_warnings=True)
