@@ -36,6 +36,7 @@
 
 use super::als::{Als, Fitted};
 use super::points::Points;
+use super::sweep::Rules;
 use super::train_target::Train;
 use super::{Separated, SeparationRank, descent};
 use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
@@ -258,7 +259,8 @@ fn fitted(
         seed: p.seed,
         ..Als::default()
     };
-    Ok((descent::fit(&mut Train::new(train)?, shapes, &als, most, first, 0)?, e))
+    let rules = Rules::free(shapes.len(), p.condition_bound);
+    Ok((descent::fit(&mut Train::new(train)?, shapes, &als, &rules, most, first, 0)?, e))
 }
 
 /// The largest number of terms, and the tolerance if there is one.
@@ -280,7 +282,7 @@ fn checked(shapes: &[(usize, usize)], p: &FromFunction) -> Result<(usize, Option
     }
     let most = p.rank.limit(shapes)?;
     let largest = shapes.iter().map(|s| s.0).max().unwrap_or(0);
-    let bytes = largest as f64 * (most.min(p.max_rank) + MORE_RANKS) as f64 * size_of::<f64>() as f64;
+    let bytes = largest as f64 * MORE_RANKS as f64 * size_of::<f64>() as f64;
     if bytes > isize::MAX as f64 {
         let what = "the values along a mode";
         return Err(Error::TooLarge { what, bytes, remedy: "take a coarser grid" });

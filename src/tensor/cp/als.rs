@@ -32,6 +32,7 @@ use super::Cp;
 use super::compressed::compressed;
 use super::constraint::{Constraint, rules};
 use crate::matrix::{exponent, largest_finite_array, scale_by_power_of_two};
+use crate::report::Watch;
 use crate::separated::{self, Als, FitStart, Rule, SeparationRank, Stored};
 use crate::tensor::dense::{check_order, limit};
 use crate::tensor::mttkrp::row_major;
@@ -248,7 +249,7 @@ fn permuted<T: Scalar>(x: &Separated<T>, order: &[usize]) -> Result<Separated<T>
 
 impl<T: Scalar> CpAls<T> {
     /// The parameters of the engine, but for constraints and a warm start.
-    fn engine(&self, rank: SeparationRank) -> Als<T> {
+    fn engine(&self, rank: SeparationRank) -> Als<'static, T> {
         Als {
             rank,
             condition_bound: self.condition_bound,
@@ -258,6 +259,7 @@ impl<T: Scalar> CpAls<T> {
             seed: self.seed,
             start: if let CpStart::Random = self.start { FitStart::Random } else { FitStart::Leading },
             extrapolate: self.extrapolate,
+            callback: Watch::default(),
         }
     }
 }
