@@ -11,6 +11,7 @@
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
+//! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
@@ -47,4 +48,5 @@ pub mod spectra;
 pub mod study;
 pub mod sweeps;
 pub mod table;
+pub mod tensor_compression;
 pub mod weights;
