@@ -125,7 +125,7 @@ pub fn text(rows: &[Row]) -> Result<String> {
         for task in &tasks {
             match own.iter().find(|l| l.task == *task) {
                 Some(l) => {
-                    let rate = format!("{}{}", f64::from(l.rate) * 1e-4, if l.edge { "*" } else { "" });
+                    let rate = format!("{}{}", f64::from(l.rate) / 1e4, if l.edge { "*" } else { "" });
                     out += &format!("{:>15}{rate:>9}", accuracy(l));
                 }
                 None => out += &format!("{:>15}{:>9}", "failed", ""),

@@ -241,7 +241,7 @@ impl Study for TrainAdapter {
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
         let (data, base) = (data(trial.task)?, base(trial.epochs, trial.seed)?);
-        let optimizer = AdamW { rate: f64::from(trial.rate) * 1e-4, ..Default::default() };
+        let optimizer = AdamW { rate: f64::from(trial.rate) / 1e4, ..Default::default() };
         let settings = Settings { optimizer, epochs: trial.epochs, seed: trial.seed, ..Default::default() };
         let mut trainer = Trainer::new(trial.method.prepare(&base.network, trial.seed)?, settings)?;
         trainer.fit(&data.train, &data.dev, None, |_, _, _| {})?;
