@@ -1,4 +1,4 @@
-//! Our side of the comparison with NumPy, SciPy, scikit-learn and PyTorch; `benches/peers/compare.py`
+//! Our side of the comparison with the Python packages of the same kind; `benches/peers/compare.py`
 //! runs it, and the others on the same inputs, and prints the table.
 //!
 //! - `--inputs DIR WORD..` writes inputs to a folder, as npy and npz files: `N` matrices, `tensor:N` a

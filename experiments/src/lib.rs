@@ -14,6 +14,7 @@
 //! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
+//! - [`tt_cross`]: functions of many variables as tensor trains, from few of their values.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -49,4 +50,5 @@ pub mod study;
 pub mod sweeps;
 pub mod table;
 pub mod tensor_compression;
+pub mod tt_cross;
 pub mod weights;

@@ -10,6 +10,7 @@ use lowrank_experiments::separation_rank::{self, Family, Form, SeparationRanks};
 use lowrank_experiments::study::{Preset, Study};
 use lowrank_experiments::table::Record;
 use lowrank_experiments::tensor_compression::{self as tensors, TensorCompression};
+use lowrank_experiments::tt_cross::{self, TtCross};
 use lowrank_experiments::{journal, table};
 use std::fs;
 use std::path::Path;
@@ -142,6 +143,31 @@ fn compressed_tensors() {
     assert!(error("ranks = [4]", "ranks = [0]").contains("at least 1"));
 }
 
+const CROSS: &str = "seeds = 2\nmax_evaluations = 50000\n[[sweep]]\nfunctions = [\"reciprocal\", \"kink\", \
+                     \"hidden-peak\", \"known-peak\", \"quantized\"]\ndigits = [2, 6]\ncheck_points = [300]\n\
+                     [[sweep]]\nfunctions = [\"hidden-peak\"]\ndigits = [2, 6]\ncheck_points = [10]\n";
+
+#[test]
+fn cross_approximation() {
+    let figures = ["tt_cross_error", "tt_cross_evaluations", "tt_cross_reported"];
+    let labels = ["tolerance asked", "stored numbers", "largest true error seen", "1 / (1 + Σ x)"];
+    for row in whole(TtCross, CROSS, &figures, &labels) {
+        assert_eq!(row.peak_error.is_some(), row.function >= tt_cross::Function::Peaks);
+        assert_eq!(row.missed.is_some(), row.status != "converged", "{row:?}");
+        // Where no peak is hidden, what is reported is true, and what converged is as good as asked.
+        let asked = 0.1f64.powi(row.digits as i32);
+        if row.function != tt_cross::Function::HiddenPeak {
+            assert!(row.true_error() <= 5.0 * row.reported_error, "{row:?}");
+            assert!(row.reported_error <= asked || row.status != "converged", "{row:?}");
+        }
+    }
+    let error =
+        |from: &str, to: &str| format!("{:#}", TtCross.parse(&CROSS.replacen(from, to, 1)).unwrap_err());
+    assert!(error("[2, 6]", "[2, 15]").contains("from 1 to 14"));
+    assert!(error("[300]", "[10]").contains("in common"));
+    assert!(error("[10]", "[0]").contains("at least 1"));
+}
+
 #[test]
 fn sampled_products() {
     let rows = whole(Rmm, RMM, &["rmm_error", "rmm_speedup"], &["samples s", "speedup", "1/√s"]);
@@ -226,6 +252,7 @@ fn quick_presets_are_valid_and_recognised() {
     check(Rmm);
     check(LowRankGemm);
     check(SeparationRanks);
+    check(TtCross);
 }
 
 #[test]

@@ -206,6 +206,7 @@ impl<T: Scalar> Run<'_, T> {
                 let larger = self.history.partition_point(|p| p.error > error);
                 self.history.truncate(larger);
                 self.gammas.truncate(larger);
+                self.noted = f64::INFINITY;
                 self.note();
             } else {
                 self.best = known;
@@ -326,6 +327,7 @@ impl<T: Scalar> Run<'_, T> {
             && self.rules.ridge == 0.0
             && error > start
             && self.history.len() > 1
+            && separated.separation_rank() >= warm.separation_rank()
         {
             // No better than the start but for rounding.
             separated = warm.clone();

@@ -259,7 +259,7 @@ fn fitted(
         seed: p.seed,
         ..Als::default()
     };
-    let rules = Rules::free(shapes.len(), p.condition_bound);
+    let rules = Rules::free(shapes.len(), als.condition_bound);
     Ok((descent::fit(&mut Train::new(train)?, shapes, &als, &rules, most, first, 0)?, e))
 }
 

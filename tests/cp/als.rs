@@ -24,7 +24,7 @@ fn degenerate<T: Scalar>() -> ArrayD<T> {
 }
 
 /// What every fit keeps: error and gamma as computed from the whole tensor, the bound, errors that fall.
-pub fn check<T: Scalar>(case: &str, a: ArrayViewD<'_, T>, fit: &CpFit<T>, parameters: &CpAls<T>) {
+pub fn check<T: Scalar>(case: &str, a: ArrayViewD<'_, T>, fit: &CpFit<T>, parameters: &CpAls<'_, T>) {
     let x = dense(fit.cp.weights(), fit.cp.factors()).mapv(|x| x.as_f64());
     let wide = a.mapv(|x| x.as_f64());
     let (error, size) = (distance(&wide, &x), norm(&x));
@@ -220,16 +220,19 @@ fn bad_input_is_named() {
         a[[i / 2, i % 2, j]] = bad;
         non_finite(cp_als(a.view(), 2, &CpAls::default()), "a", &[i / 2, i % 2, j], "cp_als");
     }
-    let fails =
-        |rank: SeparationRank, parameters: CpAls<f64>, name: &str| match cp_als(a.view(), rank, &parameters)
-            .unwrap_err()
-        {
-            Error::Parameter { name: found, .. } | Error::Shape { argument: found, .. } => {
-                assert_eq!(found, name)
-            }
-            Error::Rank { .. } => assert_eq!("rank", name),
-            other => panic!("{name}: {other:?}"),
-        };
+    let fails = |rank: SeparationRank, parameters: CpAls<'_, f64>, name: &str| match cp_als(
+        a.view(),
+        rank,
+        &parameters,
+    )
+    .unwrap_err()
+    {
+        Error::Parameter { name: found, .. } | Error::Shape { argument: found, .. } => {
+            assert_eq!(found, name)
+        }
+        Error::Rank { .. } => assert_eq!("rank", name),
+        other => panic!("{name}: {other:?}"),
+    };
     fails(5.into(), CpAls::default(), "rank");
     fails(SeparationRank::Tolerance(-0.1), CpAls::default(), "tolerance");
     for bound in [1.0, f64::NAN] {

@@ -20,3 +20,4 @@ pub mod sheet;
 pub mod spectra;
 pub mod style;
 pub mod tensor_compression;
+pub mod tt_cross;

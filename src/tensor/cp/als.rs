@@ -60,7 +60,7 @@ pub enum CpStart<T: Scalar> {
 
 /// Parameters of [`cp_als`].
 #[derive(Debug, Clone)]
-pub struct CpAls<T: Scalar> {
+pub struct CpAls<'a, T: Scalar> {
     /// One a mode; none at all for free modes.
     pub constraints: Vec<Constraint<T>>,
     /// At least 0: ridge times the sum of the squared weights is added to |A - X|_F^2.
@@ -79,9 +79,11 @@ pub struct CpAls<T: Scalar> {
     pub start: CpStart<T>,
     /// Whether factors are extrapolated between sweeps.
     pub extrapolate: bool,
+    /// Told of every sweep, with the error of the best decomposition so far; may ask to stop.
+    pub callback: Watch<'a>,
 }
 
-impl<T: Scalar> Default for CpAls<T> {
+impl<T: Scalar> Default for CpAls<'_, T> {
     /// Free modes, no ridge, gamma at most 1000, progress 1e-6, 1000 sweeps, seed 0.
     fn default() -> Self {
         Self {
@@ -94,6 +96,7 @@ impl<T: Scalar> Default for CpAls<T> {
             seed: 0,
             start: CpStart::default(),
             extrapolate: true,
+            callback: Watch::default(),
         }
     }
 }
@@ -156,7 +159,7 @@ impl<T: Scalar> CpFit<T> {
 pub fn cp_als<T: Scalar>(
     a: ArrayViewD<'_, T>,
     rank: impl Into<SeparationRank>,
-    parameters: &CpAls<T>,
+    parameters: &CpAls<'_, T>,
 ) -> Result<CpFit<T>> {
     fit(a, rank.into(), parameters)
 }
@@ -165,7 +168,7 @@ pub fn cp_als<T: Scalar>(
 pub(super) fn fit<T: Scalar>(
     a: ArrayViewD<'_, T>,
     rank: SeparationRank,
-    parameters: &CpAls<T>,
+    parameters: &CpAls<'_, T>,
 ) -> Result<CpFit<T>> {
     let started = Instant::now();
     check_order(&a)?;
@@ -247,9 +250,9 @@ fn permuted<T: Scalar>(x: &Separated<T>, order: &[usize]) -> Result<Separated<T>
     Separated::from_unit(shapes, x.lambda().to_vec(), modes)
 }
 
-impl<T: Scalar> CpAls<T> {
+impl<'a, T: Scalar> CpAls<'a, T> {
     /// The parameters of the engine, but for constraints and a warm start.
-    fn engine(&self, rank: SeparationRank) -> Als<'static, T> {
+    fn engine(&self, rank: SeparationRank) -> Als<'a, T> {
         Als {
             rank,
             condition_bound: self.condition_bound,
@@ -259,7 +262,7 @@ impl<T: Scalar> CpAls<T> {
             seed: self.seed,
             start: if let CpStart::Random = self.start { FitStart::Random } else { FitStart::Leading },
             extrapolate: self.extrapolate,
-            callback: Watch::default(),
+            callback: self.callback,
         }
     }
 }

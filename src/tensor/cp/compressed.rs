@@ -2,6 +2,7 @@
 
 use super::Cp;
 use super::als::{CpAls, CpStart, columns, fit};
+use crate::report::Watch;
 use crate::separated::SeparationRank;
 use crate::tensor::tucker::{Basis, Hosvd, Ranks, hosvd};
 use crate::{Result, Scalar};
@@ -16,7 +17,7 @@ pub(super) fn compressed<T: Scalar>(
     a: ArrayViewD<'_, T>,
     rank: SeparationRank,
     terms: usize,
-    parameters: &CpAls<T>,
+    parameters: &CpAls<'_, T>,
 ) -> Result<Cp<T>> {
     if terms == 0 {
         return Cp::zeros(a.shape());
@@ -38,7 +39,7 @@ pub(super) fn compressed<T: Scalar>(
         }
         other => other,
     };
-    let own = CpAls { start: CpStart::Leading, ..parameters.clone() };
+    let own = CpAls { start: CpStart::Leading, callback: Watch::default(), ..parameters.clone() };
     let small = fit(core.view(), rank, &own)?.cp;
     let expand = |(factor, column): (&Option<Mat<T>>, &Mat<T>)| match factor {
         None => column.clone(),
