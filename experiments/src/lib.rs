@@ -12,6 +12,7 @@
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
+//! - [`cp_recovery`]: terms of noisy tensors found again.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod condition_number;
 pub mod config;
 pub mod convergence;
+pub mod cp_recovery;
 pub mod families;
 pub mod figure;
 pub mod fit;
