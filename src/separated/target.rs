@@ -122,13 +122,6 @@ impl<T: Scalar> Target<T> for Stored<T> {
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        self.weighted_error(x, None)
-    }
-}
-
-impl<T: Scalar> Stored<T> {
-    /// |W * (A - X)|_F with the entries of `weights` (of the same sizes), or ones, in W.
-    pub fn weighted_error(&self, x: &Terms<T>, weights: Option<&Self>) -> f64 {
         let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
         let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
@@ -146,12 +139,6 @@ impl<T: Scalar> Stored<T> {
                 right.as_ref().subrows(range.start, range.len()).transpose(),
             );
             residual -= self.tensor.as_ref().subcols(range.start, range.len());
-            if let Some(weights) = weights {
-                for (column, j) in range.enumerate() {
-                    let out = residual.col_as_slice_mut(column).iter_mut();
-                    out.zip(weights.tensor.col_as_slice(j)).for_each(|(x, w)| *x *= *w);
-                }
-            }
             frobenius(&residual).powi(2)
         };
         let sums: Vec<f64> = (0..cols.div_ceil(width)).into_par_iter().map(block).collect();

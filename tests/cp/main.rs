@@ -1,6 +1,10 @@
 //! Canonical polyadic decompositions against sums over the terms.
 
+mod diagnostics;
+mod masked;
+mod rank_choice;
 mod representation;
+mod sampled;
 
 use lowrank::faer::Mat;
 use lowrank::ndarray::{ArrayD, Dimension, IxDyn};

@@ -1,6 +1,7 @@
 //! The observed entries of a tensor as something that sweeps can fit: with a weight of 0 or 1 for every
 //! entry, or as a list.
 
+use super::residual::Slowest;
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
 use crate::separated::target::{Stored, Target, Terms};
@@ -30,20 +31,22 @@ pub(super) fn packed(k: usize, l: usize) -> usize {
 
 /// Weights and weighted entries, both stored. With weights w and the columns' products z_k z_l as
 /// columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
-pub(super) struct Filled<T: Scalar> {
+pub(super) struct Filled<'a, T: Scalar> {
+    entries: &'a [T],
+    mask: &'a [T],
     values: Stored<T>,
     weights: Stored<T>,
     /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
     pairs: Vec<Mat<T>>,
 }
 
-impl<T: Scalar> Filled<T> {
-    /// `values` (zero where they are not observed) and `weights`, first index fastest, the values
-    /// times 2^-e.
-    pub fn new(sizes: &[usize], values: &[T], weights: &[T], e: i32) -> Self {
-        let stored = |entries: &[T], e| Stored::new(sizes.to_vec(), entries, e);
+impl<'a, T: Scalar> Filled<'a, T> {
+    /// `entries` of moderate size (zero where they are not observed) and their weights, `mask`, first
+    /// index fastest.
+    pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [T]) -> Self {
+        let stored = |entries: &[T]| Stored::new(sizes.to_vec(), entries, 0);
         let pairs = sizes.iter().map(|_| Mat::new()).collect();
-        Self { values: stored(values, e), weights: stored(weights, 0), pairs }
+        Self { entries, mask, values: stored(entries), weights: stored(mask), pairs }
     }
 }
 
@@ -60,7 +63,7 @@ fn pairs<T: Scalar>(mode: &Mat<T>) -> Mat<T> {
     out
 }
 
-impl<T: Scalar> Target<T> for Filled<T> {
+impl<T: Scalar> Target<T> for Filled<'_, T> {
     fn sizes(&self) -> &[usize] {
         self.values.sizes()
     }
@@ -71,11 +74,13 @@ impl<T: Scalar> Target<T> for Filled<T> {
         self.values.mttkrp(mode, modes)
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        self.values.weighted_error(x, Some(&self.weights))
+        let modes = x.modes.iter().rev().collect();
+        let x = Slowest { lambda: x.lambda.iter().map(|x| T::of(*x)).collect(), modes };
+        x.distance(self.entries, Some(self.mask), 0).unwrap_or(f64::NAN)
     }
 }
 
-impl<T: Scalar> Observed<T> for Filled<T> {
+impl<T: Scalar> Observed<T> for Filled<'_, T> {
     fn normal(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
         if mode == 0 {
             self.pairs = modes.iter().map(pairs).collect();
