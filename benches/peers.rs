@@ -1,11 +1,15 @@
 //! Our side of the comparison with NumPy, SciPy, scikit-learn and PyTorch; `benches/peers/compare.py`
 //! runs it, and the others on the same inputs, and prints the table.
 //!
-//! - `--inputs DIR N..` writes the inputs of these sizes to a folder, as npy and npz files.
+//! - `--inputs DIR WORD..` writes inputs to a folder, as npy and npz files: `N` matrices, `tensor:N` a
+//!   tensor, `train:N:RANK:ORDER` tensor trains.
 //! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
 //!   `NAME SCALAR N RANK STEPS`, with `seed K` where the seed is not 0, and with `keep` at its end where
 //!   the result is to go to `DIR/ours.npy`.
 //! - otherwise every workload runs once in small, in a temporary folder.
+
+#[path = "peers/tensors.rs"]
+mod tensors;
 
 use lowrank::faer::Mat;
 use lowrank::kronecker::Kronecker;
@@ -15,7 +19,7 @@ use lowrank::ndarray::{Array2, Ix2};
 use lowrank::random::with_spectrum;
 use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
-use lowrank::{Result, Scalar, io};
+use lowrank::{LowRank, Result, Scalar, io};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
@@ -31,9 +35,9 @@ fn main() -> std::result::Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--bench")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        ["--inputs", folder, ref sizes @ ..] => {
-            for size in sizes {
-                write_inputs(Path::new(folder), size.parse()?)?;
+        ["--inputs", folder, ref words @ ..] => {
+            for word in words {
+                write(Path::new(folder), word)?;
             }
         }
         ["--serve", folder] => {
@@ -48,8 +52,19 @@ fn main() -> std::result::Result<(), Failure> {
     Ok(())
 }
 
+/// The inputs of a word.
+fn write(folder: &Path, word: &str) -> std::result::Result<(), Failure> {
+    match word.split(':').collect::<Vec<_>>()[..] {
+        ["tensor", n] => tensors::write_tensor(folder, n.parse()?),
+        ["train", n, rank, order] => {
+            tensors::write_trains(folder, (n.parse()?, rank.parse()?, order.parse()?))
+        }
+        _ => Ok(write_matrices(folder, word.parse()?)?),
+    }
+}
+
 /// Two matrices (n, n) with the singular values 1, 1/2, 1/3, ..., and factors of both.
-fn write_inputs(folder: &Path, n: usize) -> Result<()> {
+fn write_matrices(folder: &Path, n: usize) -> Result<()> {
     let spectrum: Vec<f64> = (1..=n).map(|i| 1.0 / i as f64).collect();
     for (name, seed) in [("a", 1), ("b", 2)] {
         let a = with_spectrum::<f64>(n, n, &spectrum, seed);
@@ -58,7 +73,7 @@ fn write_inputs(folder: &Path, n: usize) -> Result<()> {
         io::write_npy(folder.join(format!("{name}_f32_{n}.npy")), array_of(&single).view().into_dyn())?;
         let method = Method::Randomized { oversampling: 10, power_iterations: 2, seed: 0 };
         let factors = factorize(&a, &Factorization { rank: Rank::Fixed(RANK.min(n)), method })?.factors;
-        io::save_low_rank(folder.join(format!("{name}_factors_f64_{n}.npz")), &factors)?;
+        io::save(folder.join(format!("{name}_factors_f64_{n}.npz")), &factors)?;
     }
     Ok(())
 }
@@ -67,7 +82,9 @@ fn small() -> std::result::Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("lowrank-peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let run = || -> std::result::Result<(), Failure> {
-        write_inputs(&folder, 200)?;
+        for word in ["200", "tensor:20", "train:4:4:6"] {
+            write(&folder, word)?;
+        }
         let mut bench = Bench::new(&folder);
         for line in [
             "randomized f64 200 16 1 seed 1",
@@ -79,6 +96,13 @@ fn small() -> std::result::Result<(), Failure> {
             "product f64 200 0 0",
             "product f32 200 0 0",
             "kronecker f64 200 3 2",
+            "hosvd f32 20 4 0",
+            "cp f64 20 3 2",
+            "mttkrp f64 20 5 1",
+            "round f64 4 4 6",
+            "inner f64 4 4 6",
+            "hadamard f64 4 4 6",
+            "cross f64 8 0 3",
         ] {
             println!("{line}: {} s", bench.run(line)?);
         }
@@ -117,7 +141,15 @@ impl Bench {
         let [name, scalar, n, rank, steps] = *words else {
             return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
         };
-        let sizes = (n.parse()?, rank.parse()?, steps.parse()?, seed);
+        let sizes @ (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
+        let dense = if scalar == "f32" { tensors::dense::<f32> } else { tensors::dense::<f64> };
+        if let Some(seconds) = dense(name, &self.folder, sizes, keep)? {
+            return Ok(seconds);
+        }
+        if let Some(seconds) = tensors::train(name, &self.folder, sizes, keep)? {
+            return Ok(seconds);
+        }
+        let sizes = (n, rank, steps, seed);
         let folder = keep.then_some(self.folder.as_path());
         match scalar {
             "f64" => {
@@ -185,14 +217,14 @@ fn one<T: Scalar>(
     let (a, b) = (&kept[&format!("a{n}")], &kept[&format!("b{n}")]);
     if name == "kronecker" {
         let (seconds, result) = kronecker([a, b], n, rank, steps)?;
-        write(&result, keep)?;
+        save(&result, keep)?;
         return Ok(seconds);
     }
     let mut out = Mat::<T>::full(n, n, T::of(1.0)); // memory that is there
     let mut pair = Vec::new();
     if name == "two_sided" {
         for name in ["a", "b"] {
-            pair.push(io::load_low_rank::<T>(folder.join(format!("{name}_factors_f64_{n}.npz")))?);
+            pair.push(io::load::<LowRank<T>>(folder.join(format!("{name}_factors_f64_{n}.npz")))?);
         }
     }
     let clock = Instant::now();
@@ -215,11 +247,11 @@ fn one<T: Scalar>(
         _ => return Err(format!("no workload `{name}`").into()),
     };
     let seconds = clock.elapsed().as_secs_f64();
-    write(&found.map_or(out, |svd| svd.to_dense()), keep)?;
+    save(&found.map_or(out, |svd| svd.to_dense()), keep)?;
     Ok(seconds)
 }
 
-fn write<T: Scalar>(result: &Mat<T>, folder: Option<&Path>) -> Result<()> {
+fn save<T: Scalar>(result: &Mat<T>, folder: Option<&Path>) -> Result<()> {
     match folder {
         Some(folder) => io::write_npy(folder.join("ours.npy"), array_of(result).view().into_dyn()),
         None => Ok(()),

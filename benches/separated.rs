@@ -1,4 +1,5 @@
-//! Speed of nearest sums of Kronecker products, and of the rearrangement they rest on.
+//! Speed of nearest sums of Kronecker products and of the rearrangement they rest on; of products of sums
+//! with blocks, and of their reduction.
 //!
 //! `cargo bench --bench separated -- --quick` takes seconds.
 
@@ -6,8 +7,8 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lowrank::kronecker::Rearranged;
 use lowrank::matrix::array_of;
 use lowrank::random::gaussian;
-use lowrank::separated::{Nearest, SeparationRank, best_shapes, nearest, splits};
-use lowrank::{Operator, Scalar};
+use lowrank::separated::{Als, Nearest, SeparationRank, best_shapes, laplacian, nearest, reduce, splits};
+use lowrank::{Operator, Scalar, Separated};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -55,5 +56,53 @@ fn shape_search(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, nearest_sums::<f64>, nearest_sums::<f32>, shape_search);
+/// Gaussian factors, unit terms.
+fn random<T: Scalar>(shapes: &[(usize, usize)], terms: usize) -> Separated<T> {
+    let mode = |(i, &(m, n)): (usize, &(usize, usize))| gaussian(m * n, terms, i as u64, "bench");
+    let modes = shapes.iter().enumerate().map(mode).collect();
+    Separated::new(shapes.to_vec(), vec![T::of(1.0); terms], modes).expect("finite")
+}
+
+fn products<T: Scalar>(c: &mut Criterion) {
+    let mut group = c.benchmark_group(format!("apply_{}", T::NAME));
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    let m = random::<T>(&SHAPES, 16);
+    let dense = m.to_dense().expect("small");
+    for columns in [1, 64] {
+        let x = gaussian::<T>(768, columns, 2, "bench");
+        group.bench_function(BenchmarkId::new("768x768, 16 terms, columns", columns), |b| {
+            b.iter(|| m.apply(black_box(&x)))
+        });
+        group.bench_function(BenchmarkId::new("768x768 dense, columns", columns), |b| {
+            b.iter(|| Operator::apply(&dense, black_box(x.as_ref())))
+        });
+    }
+    let a = laplacian::<T>(&[64; 3]).expect("small");
+    let x = gaussian::<T>(64 * 64 * 64, 1, 2, "bench");
+    group.bench_function("Laplacian of 64^3 points, 1 column", |b| b.iter(|| a.apply(black_box(&x))));
+    group.finish();
+}
+
+fn reductions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("reduce");
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    // The residual of a step in ten dimensions: many terms of which few are needed.
+    let x = random::<f64>(&[(64, 1); 10], 10);
+    let double = x.plus(&x).expect("equal shapes");
+    let parameters = Als { rank: SeparationRank::Tolerance(1e-8), ..Default::default() };
+    group.bench_function("20 terms to 10, d = 10, n = 64", |b| {
+        b.iter(|| reduce(black_box(&double), &parameters))
+    });
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    nearest_sums::<f64>,
+    nearest_sums::<f32>,
+    shape_search,
+    products::<f64>,
+    products::<f32>,
+    reductions
+);
 criterion_main!(benches);

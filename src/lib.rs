@@ -26,6 +26,7 @@
 //! | Kronecker products that are never formed | [`kronecker`] |
 //! | sums of Kronecker products with a condition number | [`separated`] |
 //! | factorized linear layers, refitted to data; how far a network's output moves | [`layers`] |
+//! | adapters beside frozen weights: LoRA, DoRA, LSR, KronA, LoKr, KAdaptation, SVD-LoRA | [`layers::adapter`] |
 //! | unfoldings, products along modes, MTTKRP of dense tensors | [`tensor`] |
 //! | Tucker: HOSVD, sequentially truncated, randomized, HOOI, nonnegative; partial modes | [`tensor::tucker`] |
 //! | canonical polyadic decompositions (CP) | [`tensor::cp`] |

@@ -16,6 +16,7 @@
 //! ```
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// Why an iteration ended. Every status comes with usable factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +65,47 @@ pub struct Progress {
     pub seconds: f64,
     /// Error of the best factors seen so far (in the algorithm's norm, absolute).
     pub error: f64,
+}
+
+/// Who is told of every iteration and may ask to stop, which ends the run as [`Status::Interrupted`] with
+/// the best factors seen; nobody by default.
+///
+/// ```
+/// use lowrank::report::Watch;
+/// use lowrank::separated::{Als, SeparationRank, als};
+/// use lowrank::{Status, faer::Mat};
+/// use std::ops::ControlFlow;
+///
+/// let a = Mat::from_fn(216, 1, |i, _| (i as f64).sqrt());
+/// let enough = |p: &lowrank::Progress| match p.iteration {
+///     ..3 => ControlFlow::Continue(()),
+///     _ => ControlFlow::Break(()),
+/// };
+/// let parameters = Als { callback: Watch::new(&enough), ..Default::default() };
+/// assert_eq!(als(&a, &[(6, 1); 3], &parameters)?.report.status, Status::Interrupted);
+/// # lowrank::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct Watch<'a>(Option<&'a Told<'a>>);
+
+type Told<'a> = dyn Fn(&Progress) -> ControlFlow<()> + Sync + 'a;
+
+impl<'a> Watch<'a> {
+    /// Tells `callback`.
+    pub fn new(callback: &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync)) -> Self {
+        Self(Some(callback))
+    }
+
+    /// Tells of an iteration; whether to stop.
+    pub(crate) fn stops(self, now: &Progress) -> bool {
+        self.0.is_some_and(|callback| callback(now).is_break())
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Watch(a callback)" } else { "Watch(nobody)" })
+    }
 }
 
 /// How a run went: shared by every iterative algorithm.

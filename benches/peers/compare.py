@@ -1,5 +1,5 @@
-"""Runs NumPy, SciPy, scikit-learn and PyTorch (CPU) and this project on the same inputs, two threads
-each, in turns, and prints one table: medians, the ratio of times, the errors of both.
+"""Runs NumPy, SciPy, scikit-learn, PyTorch (CPU), FastKron, linear_operator, TensorLy, pyttb, torchTT,
+tntorch and teneva and this project on the same inputs, two threads each, in turns, and prints one table: medians, the ratio of times, the errors of both.
 
     python3 -m venv target/peers
     target/peers/bin/pip install -r benches/peers/requirements.txt
@@ -9,8 +9,8 @@ A ratio below 1 means that ours is faster. The matrices have the singular values
 random singular vectors. Errors are computed here, by the same lines for both sides: of a truncated
 SVD |A - X|_F over the smallest possible, minus 1, and so of a nearest sum of Kronecker products; of a
 full SVD |A - X|_F / |A|_F; of products |X z - A (B z)| / |A (B z)| for random z; of Kronecker products
-|X - A b|_F / |A b|_F. Truncated SVDs draw
-rank + 10 columns on both sides; the errors of randomized ones are means over the seeds 0 to 4. The
+|X - A b|_F / |A b|_F; of tensors and trains |A - X|_F / |A|_F, of inner products over the product of
+norms, of crosses at 10,000 random places. Truncated SVDs draw rank + 10 columns on both sides; the errors of randomized ones are means over the seeds 0 to 4. The
 spread is half the distance of the quartiles of the times, over their median: a ratio is not known
 better than that.
 """
@@ -29,6 +29,7 @@ for variable in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
     os.environ[f"{variable}_NUM_THREADS"] = THREADS
 
 import numpy as np  # noqa: E402
+import tensors  # noqa: E402
 import scipy.linalg  # noqa: E402
 import scipy.sparse.linalg  # noqa: E402
 import torch  # noqa: E402
@@ -58,9 +59,10 @@ class Ours:
             sys.exit(f"our side ended at `{line}`")
         return float(answer)
 
-    def result(self, line):
+    def result(self, line, file="ours.npy"):
+        """An array, or the cores of a train."""
         self.seconds(f"{line} keep")
-        return np.load(self.folder / "ours.npy")
+        return tensors.cores_of(self.folder / file) if file.endswith("npz") else np.load(self.folder / file)
 
 
 class Input:
@@ -288,9 +290,13 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.inputs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        others = [w for w in tensors.workloads(folder, arguments.quick) if arguments.only in w[0].line]
         missing = {str(w[2]) for w in chosen if not (folder / f"b_factors_f64_{w[2]}.npz").exists()}
-        subprocess.run([program, "--inputs", folder, *sorted(missing)], check=True)
-        compare(chosen, Ours(program, folder), folder, arguments.repeats)
+        words = missing | {w.word for w, _ in others if w.word}
+        subprocess.run([program, "--inputs", folder, *sorted(words)], check=True)
+        ours = Ours(program, folder)
+        compare(chosen, ours, folder, arguments.repeats)
+        compare_tensors(others, ours, arguments.repeats)
 
 
 def compare(chosen, ours, folder, repeats):
@@ -312,23 +318,38 @@ def compare(chosen, ours, folder, repeats):
             peer: mean_error(name, x, rank, steps, lambda seed: run(x, rank, steps, *([seed] if seeded else [])))
             for peer, run in peers.items()
         }
-        own, times = [], {peer: [] for peer in peers}
-        for _ in range(repeats):
-            time.sleep(0.2)
-            own.append(ours.seconds(line))
-            for peer, run in peers.items():
-                times[peer].append(rested(lambda: run(x, rank, steps)))
-        mine = 1e3 * statistics.median(own)
         label = f"{name} {scalar} {n}" + (f" k={rank}" if rank else "") + (f" q={steps}" if name == "randomized" else "")
         if name == "kronecker":
             label = f"{name} {scalar} {n}^{steps} x {rank}"
-        for peer in peers:
-            theirs = 1e3 * statistics.median(times[peer])
-            print(
-                f"{label:<30} {peer:<14} {mine:8.1f} {spread(own):6.0%} {theirs:8.1f} {spread(times[peer]):6.0%}"
-                f" {mine / theirs:6.2f} {own_error:10.2e} {errors[peer]:10.2e}",
-                flush=True,
-            )
+        bound = {peer: lambda run=run: run(x, rank, steps) for peer, run in peers.items()}
+        in_turns(ours, line, label, bound, own_error, errors, repeats)
+
+
+def compare_tensors(chosen, ours, repeats):
+    for workload, load in chosen:
+        load()
+        own_error = workload.error(ours.result(workload.line, workload.ours))
+        errors = {peer: workload.error(run()) for peer, run in workload.peers.items()}
+        in_turns(ours, workload.line, workload.label, workload.peers, own_error, errors, repeats)
+        workload.peers, workload.error = {}, None  # frees the inputs
+
+
+def in_turns(ours, line, label, peers, own_error, errors, repeats):
+    """Times both sides in turns and prints a row a peer."""
+    own, times = [], {peer: [] for peer in peers}
+    for _ in range(repeats):
+        time.sleep(0.2)
+        own.append(ours.seconds(line))
+        for peer, run in peers.items():
+            times[peer].append(rested(run))
+    mine = 1e3 * statistics.median(own)
+    for peer in peers:
+        theirs = 1e3 * statistics.median(times[peer])
+        print(
+            f"{label:<30} {peer:<14} {mine:8.1f} {spread(own):6.0%} {theirs:8.1f} {spread(times[peer]):6.0%}"
+            f" {mine / theirs:6.2f} {own_error:10.2e} {errors[peer]:10.2e}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 //! The command line shared by the programs that make figures.
 
 use crate::run::{self, Settings};
-use crate::study::{Preset, Record, Study};
-use crate::table;
+use crate::study::{Preset, Program, Study};
+use crate::table::{self, Record};
 use anyhow::{Context, Result, bail};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use std::fs;
@@ -76,7 +76,12 @@ impl<C: Args + Default + PartialEq> Options<C> {
 pub fn main<S: Study>(study: S) -> ExitCode {
     let matches = command(study).get_matches();
     let options = Options::<S::Choice>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match execute(study, &options) {
+    exit(execute(study, &options))
+}
+
+/// The end of a program: an error is printed.
+pub fn exit(done: Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -110,7 +115,7 @@ pub fn execute<S: Study>(study: S, options: &Options<S::Choice>) -> Result<()> {
         }
     }
     if options.preset == Preset::Quick && options.config.is_none() && !options.plot_only {
-        println!("the paper's sizes: cargo run --release --bin {} -- --preset paper", study.program());
+        println!("the paper's sizes: cargo run --release --bin {} -- --preset paper", study.program().name);
     }
     let failed = rows.iter().filter(|row| row.failed()).count();
     if failed > 0 {
@@ -135,9 +140,9 @@ pub fn draw<S: Study>(study: S, rows: &[S::Row], folder: &Path) -> Result<Vec<Pa
 
 /// The command line of a program.
 pub fn command<S: Study>(study: S) -> clap::Command {
-    let program = study.program();
-    let run = format!("cargo run --release --bin {program} --");
-    let command = Options::<S::Choice>::command().name(program).about(study.about()).after_help(format!(
+    let Program { name, about, .. } = study.program();
+    let run = format!("cargo run --release --bin {name} --");
+    let command = Options::<S::Choice>::command().name(name).about(about).after_help(format!(
         "Examples:\n  {run}                              a first look, in seconds\n  \
          {run} --preset paper               the committed figure\n  \
          {run} --preset paper --resume      go on after an interruption\n  \

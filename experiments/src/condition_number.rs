@@ -3,8 +3,8 @@
 
 use crate::plot::condition_number as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use anyhow::{Result, bail};
 use lowrank::faer::{Mat, Side};
 use lowrank::matrix::{frobenius, slice_norm};
@@ -120,45 +120,31 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The tensor A.
-    pub problem: Problem,
-    /// The largest condition number allowed.
-    pub bound: f64,
-    /// Whether factors are extrapolated.
-    pub extrapolate: bool,
-    /// Sweeps asked for.
-    pub sweeps: usize,
-    /// Seed.
-    pub seed: u64,
-    /// |A - M|_F / |A|_F.
-    pub error: f64,
-    /// gamma(M).
-    pub condition_number: f64,
-    /// gamma |M|_F / |A|_F: times mu, what rounding is expected to add to the error.
-    pub weight: f64,
-    /// |A - M'|_F / |A|_F for M' = M with lambdas and factors rounded to 32 bits.
-    pub error_f32: f64,
-    /// The same for half precision.
-    pub error_f16: f64,
-    /// The same for bfloat16.
-    pub error_bf16: f64,
-    /// How the fit says that it ended.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The tensor A.
+        problem: Problem = trial.problem,
+        /// The largest condition number allowed.
+        bound: f64 = trial.bound(),
+        /// Whether factors are extrapolated.
+        extrapolate: bool = trial.extrapolate,
+        /// Sweeps asked for.
+        sweeps: usize = trial.sweeps,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// |A - M|_F / |A|_F.
+        error: f64 = f64::NAN,
+        /// gamma(M).
+        condition_number: f64 = f64::NAN,
+        /// gamma |M|_F / |A|_F: times mu, what rounding is expected to add to the error.
+        weight: f64 = f64::NAN,
+        /// |A - M'|_F / |A|_F for M' = M with lambdas and factors rounded to 32 bits.
+        error_f32: f64 = f64::NAN,
+        /// The same for half precision.
+        error_f16: f64 = f64::NAN,
+        /// The same for bfloat16.
+        error_bf16: f64 = f64::NAN,
     }
 }
 
@@ -172,29 +158,12 @@ impl Study for ConditionNumbers {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_condition_number"
-    }
-
-    fn stem(self) -> &'static str {
-        "condition_number"
-    }
-
-    fn about(self) -> String {
-        "Alternating least squares on degenerate tensors and in swamps: error and condition number, with and \
-         without control, and what is left in 32 and 16 bits"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../presets/condition_number_quick.toml"),
-            Preset::Paper => include_str!("../presets/condition_number_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
+    fn program(self) -> Program {
+        program!(
+            "condition_number",
+            "Alternating least squares on degenerate tensors and in swamps: error and condition number, \
+             with and without control, and what is left in 32 and 16 bits"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -214,8 +183,6 @@ impl Study for ConditionNumbers {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
@@ -268,26 +235,8 @@ impl Study for ConditionNumbers {
             error_f16: stored(Precision::F16)?,
             error_bf16: stored(Precision::Bf16)?,
             status: fit.report.status.to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            problem: trial.problem,
-            bound: trial.bound(),
-            extrapolate: trial.extrapolate,
-            sweeps: trial.sweeps,
-            seed: trial.seed,
-            error: f64::NAN,
-            condition_number: f64::NAN,
-            weight: f64::NAN,
-            error_f32: f64::NAN,
-            error_f16: f64::NAN,
-            error_bf16: f64::NAN,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

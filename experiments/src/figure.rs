@@ -5,106 +5,49 @@ use crate::grid::{self, Figure, Function, MethodName, Sampling, Trial};
 use crate::plot::figures;
 use crate::plot::sheet::Sheet;
 use crate::problem;
-use crate::study::{Preset, Record, Study};
-use crate::table::{FAILED, VERSION};
+use crate::study::{Program, Study, program};
+use crate::table::{Record, row};
 use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
 
-/// What a trial gave.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// |F - X|_max / |F|_max.
-    pub error: f64,
-    /// A lower bound of it over all X of the rank; 0 when none is known.
-    pub lower_bound: f64,
-    /// Wall-clock seconds of the method alone.
-    pub seconds: f64,
-    /// Its iterations.
-    pub iterations: usize,
-    /// Why it ended.
-    pub status: String,
-}
-
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The figure's file name.
-    pub figure: String,
-    /// The generating function.
-    pub function: Function,
-    /// How the points are drawn.
-    pub sampling: Sampling,
-    /// Size.
-    pub n: usize,
-    /// Dimension of the points.
-    pub m: usize,
-    /// Rank (TT ranks).
-    pub rank: usize,
-    /// The method's name: `svd`, `tt-svd`, `ap` or `descent`.
-    pub method: String,
-    /// Seed.
-    pub seed: u64,
-    /// Relative max-norm error.
-    pub error: f64,
-    /// Relative lower bound.
-    pub lower_bound: f64,
-    /// Seconds of the method.
-    pub seconds: f64,
-    /// Iterations.
-    pub iterations: usize,
-    /// Why it ended.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The figure's file name.
+        figure: String = String::new(),
+        /// The generating function.
+        function: Function = trial.function,
+        /// How the points are drawn.
+        sampling: Sampling = trial.sampling,
+        /// Size.
+        n: usize = trial.n,
+        /// Dimension of the points.
+        m: usize = trial.m,
+        /// Rank (TT ranks).
+        rank: usize = trial.rank,
+        /// The method's name: `svd`, `tt-svd`, `ap` or `descent`.
+        method: String = trial.method_name().to_string(),
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// |F - X|_max / |F|_max.
+        error: f64 = f64::NAN,
+        /// A lower bound of it over all X of the rank; 0 when none is known.
+        lower_bound: f64 = 0.0,
+        /// Wall-clock seconds of the method alone.
+        seconds: f64 = 0.0,
+        /// Its iterations.
+        iterations: usize = 0,
+    }
 }
 
 impl Row {
-    /// The row of a finished trial.
-    pub fn new(figure: Figure, trial: &Trial, outcome: Outcome) -> Self {
-        Row {
-            figure: figure.stem().to_string(),
-            function: trial.function,
-            sampling: trial.sampling,
-            n: trial.n,
-            m: trial.m,
-            rank: trial.rank,
-            method: trial.method_name().to_string(),
-            seed: trial.seed,
-            error: outcome.error,
-            lower_bound: outcome.lower_bound,
-            seconds: outcome.seconds,
-            iterations: outcome.iterations,
-            status: outcome.status,
-            version: VERSION.to_string(),
-        }
-    }
-
     /// The trial it belongs to, if its method is known.
     pub fn trial(&self) -> Result<Trial> {
         let tensor = self.function.is_tensor();
         let Some(method) = MethodName::ALL.into_iter().find(|m| m.name(tensor) == self.method) else {
             bail!("unknown method `{}`", self.method);
         };
-        Ok(Trial {
-            function: self.function,
-            sampling: self.sampling,
-            n: self.n,
-            m: self.m,
-            rank: self.rank,
-            method,
-            seed: self.seed,
-        })
-    }
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
+        let Row { function, sampling, n, m, rank, seed, .. } = *self;
+        Ok(Trial { function, sampling, n, m, rank, method, seed })
     }
 }
 
@@ -122,48 +65,33 @@ impl Study for Figure {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
+    fn program(self) -> Program {
         match self {
-            Figure::VaryingDimension => "exp_varying_dimension",
-            Figure::VaryingSize => "exp_varying_size",
-            Figure::VaryingRank => "exp_varying_rank",
+            Figure::VaryingDimension => Program {
+                stem: "fig1_varying_dimension",
+                ..program!(
+                    "varying_dimension",
+                    "Figure 1: relative max-norm errors of low-rank approximation against the dimension m of \
+                     the points"
+                )
+            },
+            Figure::VaryingSize => Program {
+                stem: "fig2_varying_size",
+                ..program!(
+                    "varying_size",
+                    "Figure 2: relative max-norm errors of low-rank approximation against the size n of the \
+                     matrix or tensor"
+                )
+            },
+            Figure::VaryingRank => Program {
+                stem: "fig3_varying_rank",
+                ..program!(
+                    "varying_rank",
+                    "Figure 3: relative max-norm errors of low-rank approximation against the approximation \
+                     rank r"
+                )
+            },
         }
-    }
-
-    fn stem(self) -> &'static str {
-        match self {
-            Figure::VaryingDimension => "fig1_varying_dimension",
-            Figure::VaryingSize => "fig2_varying_size",
-            Figure::VaryingRank => "fig3_varying_rank",
-        }
-    }
-
-    fn about(self) -> String {
-        let (number, varies) = match self {
-            Figure::VaryingDimension => (1, "the dimension m of the points"),
-            Figure::VaryingSize => (2, "the size n of the matrix or tensor"),
-            Figure::VaryingRank => (3, "the approximation rank r"),
-        };
-        format!("Figure {number}: relative max-norm errors of low-rank approximation against {varies}")
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match (self, preset) {
-            (Figure::VaryingDimension, Preset::Quick) => {
-                include_str!("../presets/varying_dimension_quick.toml")
-            }
-            (Figure::VaryingDimension, Preset::Paper) => {
-                include_str!("../presets/varying_dimension_paper.toml")
-            }
-            (Figure::VaryingSize, Preset::Quick) => include_str!("../presets/varying_size_quick.toml"),
-            (Figure::VaryingSize, Preset::Paper) => include_str!("../presets/varying_size_paper.toml"),
-            (Figure::VaryingRank, Preset::Quick) => include_str!("../presets/varying_rank_quick.toml"),
-            (Figure::VaryingRank, Preset::Paper) => include_str!("../presets/varying_rank_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -206,24 +134,18 @@ impl Study for Figure {
     }
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
-        Ok(Row::new(self, trial, problem::solve(trial)?))
+        Ok(Row { figure: self.stem().to_string(), ..problem::solve(trial)? })
     }
 
     fn failed(self, trial: &Trial) -> Row {
-        let status = FAILED.to_string();
-        Row::new(
-            self,
-            trial,
-            Outcome { error: f64::NAN, lower_bound: 0.0, seconds: 0.0, iterations: 0, status },
-        )
+        Row { figure: self.stem().to_string(), ..Row::empty(trial) }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        let trial = row.trial()?;
         if row.figure != self.stem() {
             bail!("a row of {}, but {} was expected", row.figure, self.stem());
         }
-        Ok(trial)
+        row.trial()
     }
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {

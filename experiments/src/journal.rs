@@ -3,8 +3,8 @@
 //! The first line names the configuration; every further line is a row of the table. A line counts
 //! only once its end is written, so a torn last line is a trial that is run again.
 
-use crate::study::{Record, Study};
-use crate::table::{self, VERSION};
+use crate::study::Study;
+use crate::table::{self, Record, VERSION};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};

@@ -4,8 +4,8 @@
 use crate::measure::median_seconds;
 use crate::plot::kronecker_speed as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
 use lowrank::kronecker::Kronecker;
@@ -122,56 +122,36 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// Numbers computed in.
-    pub scalar: Precision,
-    /// Number of factors, d.
-    pub factors: u32,
-    /// Size of a factor.
-    pub n: usize,
-    /// Columns of the block of vectors.
-    pub columns: usize,
-    /// Seed.
-    pub seed: u64,
-    /// Rows and columns of the product, n^d.
-    pub rows: usize,
-    /// Seconds of the product mode by mode, the median.
-    pub seconds: f64,
-    /// Its flops in a second, over 10^9.
-    pub gigaflops: f64,
-    /// Seconds of the dense product, the median; none where the dense matrix is too large.
-    pub dense_seconds: Option<f64>,
-    /// Its flops in a second, over 10^9.
-    pub dense_gigaflops: Option<f64>,
-    /// |C - A b|_F / |A b|_F with the dense product A b in the same numbers.
-    pub difference: Option<f64>,
-    /// Bytes of the factors.
-    pub bytes: f64,
-    /// Bytes of the dense matrix.
-    pub dense_bytes: f64,
-    /// Threads of each.
-    pub threads: usize,
-    /// Why it ended: `done` or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// Numbers computed in.
+        scalar: Precision = trial.scalar,
+        /// Number of factors, d.
+        factors: u32 = trial.factors,
+        /// Size of a factor.
+        n: usize = trial.n,
+        /// Columns of the block of vectors.
+        columns: usize = trial.columns,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// Rows and columns of the product, n^d.
+        rows: usize = trial.rows().unwrap_or(0),
+        /// Seconds of the product mode by mode, the median.
+        seconds: f64 = f64::NAN,
+        /// Its flops in a second, over 10^9.
+        gigaflops: f64 = f64::NAN,
+        /// Seconds of the dense product, the median; none where the dense matrix is too large.
+        dense_seconds: Option<f64> = None,
+        /// Its flops in a second, over 10^9.
+        dense_gigaflops: Option<f64> = None,
+        /// |C - A b|_F / |A b|_F with the dense product A b in the same numbers.
+        difference: Option<f64> = None,
+        /// Bytes of the factors.
+        bytes: f64 = trial.scalar.bytes() * f64::from(trial.factors) * (trial.n * trial.n) as f64,
+        /// Bytes of the dense matrix.
+        dense_bytes: f64 = trial.scalar.bytes() * trial.size() * trial.size(),
+    } timed on threads
 }
 
 /// The experiment.
@@ -184,28 +164,12 @@ impl Study for KroneckerSpeed {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_kronecker_speed"
-    }
-
-    fn stem(self) -> &'static str {
-        "kronecker_speed"
-    }
-
-    fn about(self) -> String {
-        "Kronecker products applied to blocks of vectors: seconds, rate and memory against the dense product"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../presets/kronecker_speed_quick.toml"),
-            Preset::Paper => include_str!("../presets/kronecker_speed_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        true
+    fn program(self) -> Program {
+        program!(
+            "kronecker_speed",
+            "Kronecker products applied to blocks of vectors: seconds, rate and memory against the dense \
+             product"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -237,8 +201,6 @@ impl Study for KroneckerSpeed {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut trials = Vec::new();
@@ -275,28 +237,6 @@ impl Study for KroneckerSpeed {
         }
     }
 
-    fn failed(self, trial: &Trial) -> Row {
-        let bytes = trial.scalar.bytes();
-        Row {
-            scalar: trial.scalar,
-            factors: trial.factors,
-            n: trial.n,
-            columns: trial.columns,
-            seed: trial.seed,
-            rows: trial.rows().unwrap_or(0),
-            seconds: f64::NAN,
-            gigaflops: f64::NAN,
-            dense_seconds: None,
-            dense_gigaflops: None,
-            difference: None,
-            bytes: bytes * f64::from(trial.factors) * (trial.n * trial.n) as f64,
-            dense_bytes: bytes * trial.size() * trial.size(),
-            threads: 0,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
-    }
-
     fn trial(self, row: &Row) -> Result<Trial> {
         let Row { factors, n, columns, scalar, seed, .. } = *row;
         Ok(Trial { factors, n, columns, scalar, seed })
@@ -315,11 +255,7 @@ fn measure<T: Scalar>(config: &Config, trial: &Trial) -> Result<Row> {
     let b = gaussian::<T>(rows, trial.columns, stream(999), "block");
     let mut out = Mat::full(rows, trial.columns, T::of(1.0)); // memory that is there
     let mut apply = || Ok(a.apply_into(out.as_mut(), &b)?);
-    let done = Row {
-        threads: rayon::current_num_threads(),
-        status: "done".to_string(),
-        ..KroneckerSpeed.failed(trial)
-    };
+    let done = Row::done(trial);
     if !trial.dense_fits(config) {
         apply()?; // the first run is not timed
         let [seconds] = median_seconds(config.timings, [&mut apply])?;

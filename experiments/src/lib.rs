@@ -1,15 +1,17 @@
 //! The harness of the experiment programs: a configuration in, a table of trials out, and figures
 //! that are drawn from the table alone.
 //!
-//! - [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
-//!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the CSV; [`cli`]: the
-//!   command line.
+//! - [`programs`]: all of them; [`study`]: what an experiment is; [`run`]: runs its trials on all cores; [`journal`]: so that a
+//!   killed run resumes; [`progress`]: what the user sees meanwhile; [`table`]: the rows and the CSV;
+//!   [`cli`]: the command line. A new program states its configuration, its trials, how one is run, its
+//!   columns (`table::row!`), its presets (`study::program!`) and its figures, and is listed in [`programs`]; [`rmm`] is an example.
 //! - [`figure`]: the figures of the entrywise searches, with [`config`] (TOML, presets), [`grid`] (the
 //!   trials) and [`problem`] (the library's algorithms as solvers of trials).
 //! - [`rsvd`], [`rmm`] and [`lowrank_gemm`]: randomized decompositions and products, on the matrices of
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
+//! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
@@ -34,6 +36,7 @@ pub mod measure;
 pub mod own;
 pub mod plot;
 pub mod problem;
+pub mod programs;
 pub mod progress;
 pub mod rmm;
 pub mod rsvd;
@@ -45,4 +48,5 @@ pub mod spectra;
 pub mod study;
 pub mod sweeps;
 pub mod table;
+pub mod tensor_compression;
 pub mod weights;

@@ -1,7 +1,8 @@
 //! The library's algorithms as solvers of trials.
 
-use crate::figure::Outcome;
+use crate::figure::Row;
 use crate::grid::{Function, MethodName, Sampling, Trial};
+use crate::table::Record;
 use anyhow::Result;
 use lowrank::entrywise::{
     AlternatingProjections, Approximation, Method, Parameters, Projector, Start, approximate,
@@ -22,12 +23,12 @@ use std::time::Instant;
 /// with so many power iterations that its error in the Frobenius norm agrees to 1e-3 or better.
 const LARGEST_DENSE_SVD: usize = 2048;
 
-/// Generates the matrix or tensor of a trial and approximates it.
-pub fn solve(trial: &Trial) -> Result<Outcome> {
+/// Generates the matrix or tensor of a trial and approximates it: its row, but for the figure's name.
+pub fn solve(trial: &Trial) -> Result<Row> {
     if trial.function.is_tensor() { solve_tensor(trial) } else { solve_matrix(trial) }
 }
 
-fn solve_matrix(trial: &Trial) -> Result<Outcome> {
+fn solve_matrix(trial: &Trial) -> Result<Row> {
     let f = matrix(trial)?;
     let scale = max_norm(f.as_ref());
     let lower_bound = once(trial, || Ok(lower_bound(&f, trial.rank)? / scale))?;
@@ -35,13 +36,13 @@ fn solve_matrix(trial: &Trial) -> Result<Outcome> {
         let clock = Instant::now();
         let x = truncated_svd(&f, trial.rank, trial.seed)?;
         let error = max_difference(&x, &f) / scale;
-        return Ok(direct(error, lower_bound, clock));
+        return Ok(direct(trial, error, lower_bound, clock));
     };
     let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
-    Ok(searched(&approximate(&f, trial.rank, parameters)?, lower_bound))
+    Ok(searched(trial, &approximate(&f, trial.rank, parameters)?, lower_bound))
 }
 
-fn solve_tensor(trial: &Trial) -> Result<Outcome> {
+fn solve_tensor(trial: &Trial) -> Result<Row> {
     let f = tensor(trial)?;
     let scale = f.iter().fold(0f64, |a, x| a.max(x.abs()));
     let lower_bound = once(trial, || Ok(lower_bound_tensor(&f, trial.rank)? / scale))?;
@@ -49,20 +50,21 @@ fn solve_tensor(trial: &Trial) -> Result<Outcome> {
         let clock = Instant::now();
         let x = tt_svd(f.view(), Truncation::rank(trial.rank))?.train.to_dense()?;
         let error = f.iter().zip(&x).fold(0f64, |a, (f, x)| a.max((f - x).abs())) / scale;
-        return Ok(direct(error, lower_bound, clock));
+        return Ok(direct(trial, error, lower_bound, clock));
     };
     let parameters = Parameters { method, start, seed: trial.seed, lower_bound: false, ..Default::default() };
-    Ok(searched(&approximate_tensor(&f, trial.rank, parameters)?, lower_bound))
+    Ok(searched(trial, &approximate_tensor(&f, trial.rank, parameters)?, lower_bound))
 }
 
-/// The outcome of a search.
-fn searched<X>(x: &Approximation<X>, lower_bound: f64) -> Outcome {
-    Outcome {
+/// The row of a search.
+fn searched<X>(trial: &Trial, x: &Approximation<X>, lower_bound: f64) -> Row {
+    Row {
         error: x.relative_error(),
         lower_bound,
         seconds: x.report.seconds,
         iterations: x.report.iterations,
         status: x.report.status.name().into(),
+        ..Row::empty(trial)
     }
 }
 
@@ -79,10 +81,10 @@ fn once(trial: &Trial, bound: impl FnOnce() -> Result<f64>) -> Result<f64> {
     Ok(bound)
 }
 
-/// The outcome of a method without iterations.
-fn direct(error: f64, lower_bound: f64, clock: Instant) -> Outcome {
+/// The row of a method without iterations.
+fn direct(trial: &Trial, error: f64, lower_bound: f64, clock: Instant) -> Row {
     let seconds = clock.elapsed().as_secs_f64();
-    Outcome { error, lower_bound, seconds, iterations: 0, status: "converged".into() }
+    Row { error, lower_bound, seconds, status: "converged".into(), ..Row::empty(trial) }
 }
 
 /// The library's method and start; `None` for the truncated SVD.

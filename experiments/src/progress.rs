@@ -35,7 +35,7 @@ impl<S: Study> Progress<S> {
             let bar = ProgressBar::new(1000);
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-            bar.set_prefix(study.program());
+            bar.set_prefix(study.program().name);
             bar
         });
         let now = Instant::now();
@@ -64,7 +64,7 @@ impl<S: Study> Progress<S> {
             bar.set_message(message);
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{}: {message}", self.study.program());
+            eprintln!("{}: {message}", self.study.program().name);
         }
     }
 
@@ -82,7 +82,7 @@ impl<S: Study> Progress<S> {
             bar.finish_and_clear();
         }
         let took = duration(self.start.elapsed().as_secs_f64());
-        eprintln!("{}: {} trials in {took}", self.study.program(), self.done);
+        eprintln!("{}: {} trials in {took}", self.study.program().name, self.done);
     }
 
     fn seconds_left(&self) -> f64 {

@@ -6,9 +6,9 @@ use crate::families::{Family, check_sweep};
 use crate::measure::{Latest, median_seconds};
 use crate::plot::rmm as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::study::{NoChoice, Program, Study, distinct, program};
 use crate::sweeps::{Lists, Sweeps};
-use crate::table::{FAILED, VERSION};
+use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
 use lowrank::matmul::{
@@ -111,54 +111,34 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The family.
-    pub family: Family,
-    /// Where weights come from; empty for other families.
-    pub weights: String,
-    /// Size.
-    pub n: usize,
-    /// Number of samples.
-    pub samples: usize,
-    /// Rule of sampling.
-    pub scheme: Scheme,
-    /// Seed.
-    pub seed: u64,
-    /// |A B - C|_F / (|A|_F |B|_F).
-    pub error: f64,
-    /// The root of the expected square of it, or an upper bound.
-    pub expected: f64,
-    /// Whether that is the exact value.
-    pub exact: bool,
-    /// |A B - C|_F / |A B|_F.
-    pub relative_error: f64,
-    /// Seconds of the sampled product, the median.
-    pub seconds: f64,
-    /// Seconds of the full product, the median.
-    pub full_seconds: f64,
-    /// Threads of each.
-    pub threads: usize,
-    /// Why it ended: `done` or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The family.
+        family: Family = trial.case.family,
+        /// Where weights come from; empty for other families.
+        weights: String = trial.case.weights.to_string(),
+        /// Size.
+        n: usize = trial.case.n,
+        /// Number of samples.
+        samples: usize = trial.samples,
+        /// Rule of sampling.
+        scheme: Scheme = trial.scheme,
+        /// Seed.
+        seed: u64 = trial.case.seed,
+        /// |A B - C|_F / (|A|_F |B|_F).
+        error: f64 = f64::NAN,
+        /// The root of the expected square of it, or an upper bound.
+        expected: f64 = f64::NAN,
+        /// Whether that is the exact value.
+        exact: bool = false,
+        /// |A B - C|_F / |A B|_F.
+        relative_error: f64 = f64::NAN,
+        /// Seconds of the sampled product, the median.
+        seconds: f64 = f64::NAN,
+        /// Seconds of the full product, the median.
+        full_seconds: f64 = f64::NAN,
+    } timed on threads
 }
 
 /// What the trials of a pair of matrices share.
@@ -195,29 +175,12 @@ impl Study for Rmm {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_rmm"
-    }
-
-    fn stem(self) -> &'static str {
-        "rmm"
-    }
-
-    fn about(self) -> String {
-        "Products from a sample of the inner index: error against the number of samples, beside the \
-         expected one"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../presets/rmm_quick.toml"),
-            Preset::Paper => include_str!("../presets/rmm_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        true
+    fn program(self) -> Program {
+        program!(
+            "rmm",
+            "Products from a sample of the inner index: error against the number of samples, beside the \
+             expected one"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -227,8 +190,6 @@ impl Study for Rmm {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         config.trials()
@@ -271,31 +232,9 @@ impl Study for Rmm {
             relative_error: residual / frobenius(problem.product.as_ref()),
             seconds,
             full_seconds,
-            threads: rayon::current_num_threads(),
             n: problem.size(),
-            status: "done".to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            family: trial.case.family,
-            weights: trial.case.weights.to_string(),
-            n: trial.case.n,
-            samples: trial.samples,
-            scheme: trial.scheme,
-            seed: trial.case.seed,
-            error: f64::NAN,
-            expected: f64::NAN,
-            exact: false,
-            relative_error: f64::NAN,
-            seconds: f64::NAN,
-            full_seconds: f64::NAN,
-            threads: 0,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

@@ -6,9 +6,9 @@ use crate::families::{Family, check_sweep};
 use crate::measure::{Latest, median_seconds, spectral_norm};
 use crate::plot::rsvd as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
+use crate::study::{NoChoice, Program, Study, distinct, program};
 use crate::sweeps::{Lists, Sweeps};
-use crate::table::{FAILED, VERSION};
+use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
 use lowrank::matrix::{frobenius, slice_norm};
@@ -119,56 +119,36 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The family.
-    pub family: Family,
-    /// Where weights come from; empty for other families.
-    pub weights: String,
-    /// Size.
-    pub n: usize,
-    /// Rank.
-    pub rank: usize,
-    /// Power iterations.
-    pub power_iterations: usize,
-    /// The distribution of the sketch.
-    pub sketch: Sketch,
-    /// Seed.
-    pub seed: u64,
-    /// |A - X|_F / |A|_F.
-    pub error: f64,
-    /// The smallest possible one: from the singular values beyond the rank.
-    pub optimal: f64,
-    /// |A - X|_2 / |A|_2; the numerator an estimate from below, within about 1 %.
-    pub spectral_error: f64,
-    /// The smallest possible one.
-    pub spectral_optimal: f64,
-    /// Seconds of the randomized decomposition, the median.
-    pub seconds: f64,
-    /// Seconds of the dense one of the same matrix, the median of as many repetitions.
-    pub dense_seconds: f64,
-    /// Threads of each.
-    pub threads: usize,
-    /// Why it ended: `done` or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The family.
+        family: Family = trial.case.family,
+        /// Where weights come from; empty for other families.
+        weights: String = trial.case.weights.to_string(),
+        /// Size.
+        n: usize = trial.case.n,
+        /// Rank.
+        rank: usize = trial.rank,
+        /// Power iterations.
+        power_iterations: usize = trial.power_iterations,
+        /// The distribution of the sketch.
+        sketch: Sketch = trial.sketch,
+        /// Seed.
+        seed: u64 = trial.case.seed,
+        /// |A - X|_F / |A|_F.
+        error: f64 = f64::NAN,
+        /// The smallest possible one: from the singular values beyond the rank.
+        optimal: f64 = f64::NAN,
+        /// |A - X|_2 / |A|_2; the numerator an estimate from below, within about 1 %.
+        spectral_error: f64 = f64::NAN,
+        /// The smallest possible one.
+        spectral_optimal: f64 = f64::NAN,
+        /// Seconds of the randomized decomposition, the median.
+        seconds: f64 = f64::NAN,
+        /// Seconds of the dense one of the same matrix, the median of as many repetitions.
+        dense_seconds: f64 = f64::NAN,
+    } timed on threads
 }
 
 /// What the trials of a matrix share.
@@ -223,29 +203,12 @@ impl Study for Rsvd {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_rsvd"
-    }
-
-    fn stem(self) -> &'static str {
-        "rsvd"
-    }
-
-    fn about(self) -> String {
-        "Randomized SVD beside the dense one: error over the optimum, and time, against rank, power \
-         iterations and sketch"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../presets/rsvd_quick.toml"),
-            Preset::Paper => include_str!("../presets/rsvd_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        true
+    fn program(self) -> Program {
+        program!(
+            "rsvd",
+            "Randomized SVD beside the dense one: error over the optimum, and time, against rank, power \
+             iterations and sketch"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -255,8 +218,6 @@ impl Study for Rsvd {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         config.trials()
@@ -303,32 +264,9 @@ impl Study for Rsvd {
             spectral_optimal: problem.s.get(trial.rank).copied().unwrap_or(0.0) / first,
             seconds,
             dense_seconds: problem.dense_seconds,
-            threads: rayon::current_num_threads(),
             n: problem.size(),
-            status: "done".to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            family: trial.case.family,
-            weights: trial.case.weights.to_string(),
-            n: trial.case.n,
-            rank: trial.rank,
-            power_iterations: trial.power_iterations,
-            sketch: trial.sketch,
-            seed: trial.case.seed,
-            error: f64::NAN,
-            optimal: f64::NAN,
-            spectral_error: f64::NAN,
-            spectral_optimal: f64::NAN,
-            seconds: f64::NAN,
-            dense_seconds: f64::NAN,
-            threads: 0,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

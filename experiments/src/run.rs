@@ -2,8 +2,8 @@
 
 use crate::journal::{self, Journal};
 use crate::progress::Progress;
-use crate::study::{Record, Study};
-use crate::table;
+use crate::study::Study;
+use crate::table::{self, Record};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fs;

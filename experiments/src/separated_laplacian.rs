@@ -4,8 +4,8 @@
 use crate::measure::median_seconds;
 use crate::plot::separated_laplacian as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
 use lowrank::Separated;
 use lowrank::faer::Mat;
@@ -111,52 +111,32 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// Points a dimension.
-    pub n: usize,
-    /// Dimensions.
-    pub d: usize,
-    /// Right-hand side.
-    pub right_hand_side: RightHandSide,
-    /// Solver.
-    pub solver: Solver,
-    /// Seed.
-    pub seed: u64,
-    /// |b - A x|_F / |b|_F.
-    pub residual: f64,
-    /// Terms of x.
-    pub terms: usize,
-    /// Condition number of x.
-    pub condition_number: f64,
-    /// Terms of the preconditioner.
-    pub preconditioner_terms: usize,
-    /// Iterations.
-    pub iterations: usize,
-    /// Seconds of preconditioner and solve, the median.
-    pub seconds: f64,
-    /// Threads.
-    pub threads: usize,
-    /// Why it ended, or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// Points a dimension.
+        n: usize = trial.n,
+        /// Dimensions.
+        d: usize = trial.d,
+        /// Right-hand side.
+        right_hand_side: RightHandSide = trial.right_hand_side,
+        /// Solver.
+        solver: Solver = trial.solver,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// |b - A x|_F / |b|_F.
+        residual: f64 = f64::NAN,
+        /// Terms of x.
+        terms: usize = 0,
+        /// Condition number of x.
+        condition_number: f64 = f64::NAN,
+        /// Terms of the preconditioner.
+        preconditioner_terms: usize = 0,
+        /// Iterations.
+        iterations: usize = 0,
+        /// Seconds of preconditioner and solve, the median.
+        seconds: f64 = f64::NAN,
+    } timed on threads
 }
 
 /// The experiment.
@@ -169,29 +149,12 @@ impl Study for SeparatedLaplacian {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_separated_laplacian"
-    }
-
-    fn stem(self) -> &'static str {
-        "separated_laplacian"
-    }
-
-    fn about(self) -> String {
-        "Poisson's equation in d dimensions by conjugate gradients with truncation: residual, separation \
-         rank and time as d grows"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../presets/separated_laplacian_quick.toml"),
-            Preset::Paper => include_str!("../presets/separated_laplacian_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        true
+    fn program(self) -> Program {
+        program!(
+            "separated_laplacian",
+            "Poisson's equation in d dimensions by conjugate gradients with truncation: residual, \
+             separation rank and time as d grows"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -209,8 +172,6 @@ impl Study for SeparatedLaplacian {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
@@ -263,30 +224,9 @@ impl Study for SeparatedLaplacian {
             preconditioner_terms,
             iterations: solution.report.iterations,
             seconds,
-            threads: rayon::current_num_threads(),
             status: solution.report.status.name().to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        let Trial { n, d, right_hand_side, solver, seed } = *trial;
-        Row {
-            n,
-            d,
-            right_hand_side,
-            solver,
-            seed,
-            residual: f64::NAN,
-            terms: 0,
-            condition_number: f64::NAN,
-            preconditioner_terms: 0,
-            iterations: 0,
-            seconds: f64::NAN,
-            threads: 0,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

@@ -3,7 +3,7 @@
 use crate::figure::Row;
 use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
 use crate::measure::median;
-use crate::study::Record;
+use crate::table::Record;
 use anyhow::Result;
 use std::collections::BTreeMap;
 

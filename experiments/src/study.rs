@@ -2,7 +2,7 @@
 //! figures of the rows.
 
 use crate::plot::sheet::Sheet;
-use crate::table::{FAILED, VERSION};
+use crate::table::Record;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,27 +29,35 @@ impl Preset {
     }
 }
 
-/// A row of a table.
-pub trait Record: Clone + Send + Serialize + DeserializeOwned {
-    /// Why the trial ended; [`FAILED`] where it gave no answer.
-    fn status(&self) -> &str;
-    /// Version of the program.
-    fn version(&self) -> &str;
-    /// Threads it was timed on; none where trials are not timed.
-    fn threads(&self) -> Option<usize> {
-        None
-    }
-
-    /// Whether the trial gave no answer.
-    fn failed(&self) -> bool {
-        self.status() == FAILED
-    }
-
-    /// Whether it is an answer of this version.
-    fn current(&self) -> bool {
-        !self.failed() && self.version() == VERSION
-    }
+/// What a program says of itself; see `program!`.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The name of its table and journal, without extension.
+    pub stem: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// The TOML text of the quick preset.
+    pub quick: &'static str,
+    /// The TOML text of the paper's preset.
+    pub paper: &'static str,
 }
+
+/// `program!(STEM, ABOUT)`: the [`Program`] exp_STEM with the presets presets/STEM_quick.toml and
+/// presets/STEM_paper.toml.
+macro_rules! program {
+    ($stem:literal, $about:expr) => {
+        $crate::study::Program {
+            name: concat!("exp_", $stem),
+            stem: $stem,
+            about: $about,
+            quick: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/presets/", $stem, "_quick.toml")),
+            paper: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/presets/", $stem, "_paper.toml")),
+        }
+    };
+}
+pub(crate) use program;
 
 /// No options beside the shared ones.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
@@ -64,25 +72,17 @@ pub trait Study: Copy + Send + Sync {
     /// One trial. Two different trials of a configuration are never equal.
     type Trial: Copy + Eq + Hash + Display + Send + Sync;
     /// What is written of a trial.
-    type Row: Record;
+    type Row: Record<Trial = Self::Trial>;
 
-    /// The name of the program.
-    fn program(self) -> &'static str;
-    /// The name of its table and journal, without extension.
-    fn stem(self) -> &'static str;
-    /// What it does, in a line.
-    fn about(self) -> String;
-    /// The TOML text of a preset.
-    fn text(self, preset: Preset) -> &'static str;
-    /// Whether trials are timed: then they run one after the other, each on all threads.
-    fn timed(self) -> bool;
+    /// What the program says of itself.
+    fn program(self) -> Program;
 
     /// Checks every value of a configuration.
     fn check(self, config: &Self::Config) -> Result<()>;
     /// The number of repetitions of a configuration, to be read or changed.
     fn seeds(self, config: &mut Self::Config) -> &mut u64;
     /// Changes a configuration as the options ask for.
-    fn choose(self, config: &mut Self::Config, choice: &Self::Choice);
+    fn choose(self, _config: &mut Self::Config, _choice: &Self::Choice) {}
     /// The inverse of [`Study::choose`]: restricts a configuration to what these trials show, and
     /// gives the options that do so, each after a space.
     fn narrow(self, _config: &mut Self::Config, _trials: &[Self::Trial]) -> String {
@@ -103,11 +103,31 @@ pub trait Study: Copy + Send + Sync {
     /// Runs a trial.
     fn solve(self, config: &Self::Config, trial: &Self::Trial) -> Result<Self::Row>;
     /// The row of a trial that gave no answer.
-    fn failed(self, trial: &Self::Trial) -> Self::Row;
+    fn failed(self, trial: &Self::Trial) -> Self::Row {
+        Self::Row::empty(trial)
+    }
     /// The trial of a row; an error where the row is not of this experiment.
     fn trial(self, row: &Self::Row) -> Result<Self::Trial>;
     /// The figures of a table, each with the name of its files without extension.
     fn sheets(self, rows: &[Self::Row]) -> Result<Vec<(String, Sheet)>>;
+
+    /// The name of its table and journal, without extension.
+    fn stem(self) -> &'static str {
+        self.program().stem
+    }
+
+    /// Whether trials are timed: then they run one after the other, each on all threads.
+    fn timed(self) -> bool {
+        Self::Row::TIMED
+    }
+
+    /// The TOML text of a preset.
+    fn text(self, preset: Preset) -> &'static str {
+        match preset {
+            Preset::Quick => self.program().quick,
+            Preset::Paper => self.program().paper,
+        }
+    }
 
     /// A preset's configuration.
     fn preset(self, preset: Preset) -> Result<Self::Config> {
@@ -123,7 +143,7 @@ pub trait Study: Copy + Send + Sync {
 
     /// The command that makes a table of these trials, recognised from them alone.
     fn command(self, trials: &[Self::Trial]) -> String {
-        let base = format!("cargo run --release --bin {} --", self.program());
+        let base = format!("cargo run --release --bin {} --", self.program().name);
         let have: HashSet<Self::Trial> = trials.iter().copied().collect();
         let seeds = trials.iter().map(|t| self.seed(t)).max().map_or(0, |s| s + 1);
         for preset in [Preset::Paper, Preset::Quick] {

@@ -14,6 +14,107 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The status of a trial that gave no answer.
 pub const FAILED: &str = "failed";
 
+/// A row of a table: a trial and what it gave. Made by `row!`.
+pub trait Record: Clone + Send + Serialize + DeserializeOwned {
+    /// What it is a row of.
+    type Trial;
+    /// Whether trials are timed: then they run one after the other, each on all threads.
+    const TIMED: bool;
+
+    /// The row of a trial that gave no answer.
+    fn empty(trial: &Self::Trial) -> Self;
+    /// The same with the status `done` and the threads of now: the answers are for the caller to fill in.
+    fn done(trial: &Self::Trial) -> Self;
+    /// Why the trial ended; [`FAILED`] where it gave no answer.
+    fn status(&self) -> &str;
+    /// Version of the program.
+    fn version(&self) -> &str;
+    /// Threads it was timed on; none where trials are not timed.
+    fn threads(&self) -> Option<usize>;
+
+    /// Whether the trial gave no answer.
+    fn failed(&self) -> bool {
+        self.status() == FAILED
+    }
+
+    /// Whether it is an answer of this version.
+    fn current(&self) -> bool {
+        !self.failed() && self.version() == VERSION
+    }
+}
+
+/// Declares a row and makes it a [`Record`]: of every column its type and what it holds where the trial
+/// gave no answer. The columns `threads` (if timed), `status` and `version` come last by themselves.
+///
+/// ```text
+/// row! {
+///     /// A row of the table.
+///     Row of trial: Trial {
+///         /// Size.
+///         n: usize = trial.n,
+///         /// |A - X|_F / |A|_F.
+///         error: f64 = f64::NAN,
+///     } timed on threads
+/// }
+/// ```
+macro_rules! row {
+    ($(#[$about:meta])* $row:ident of $trial:ident: $of:ty {
+        $($(#[$meta:meta])* $column:ident: $type:ty = $empty:expr,)+
+    } $(timed on $threads:ident)*) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $row {
+            $($(#[$meta])* pub $column: $type,)+
+            $(/// Threads it was timed on.
+            pub $threads: usize,)*
+            /// Why the trial ended, or `failed`.
+            pub status: String,
+            /// Version of the program.
+            pub version: String,
+        }
+
+        impl $crate::table::Record for $row {
+            type Trial = $of;
+            const TIMED: bool = {
+                let columns: &[&str] = &[$(stringify!($threads)),*];
+                !columns.is_empty()
+            };
+
+            fn empty($trial: &$of) -> Self {
+                $row {
+                    $($column: $empty,)+
+                    $($threads: 0,)*
+                    status: $crate::table::FAILED.to_string(),
+                    version: $crate::table::VERSION.to_string(),
+                }
+            }
+
+            fn done(trial: &$of) -> Self {
+                $row {
+                    $($threads: rayon::current_num_threads(),)*
+                    status: "done".to_string(),
+                    ..Self::empty(trial)
+                }
+            }
+
+            fn status(&self) -> &str {
+                &self.status
+            }
+
+            fn version(&self) -> &str {
+                &self.version
+            }
+
+            fn threads(&self) -> Option<usize> {
+                let threads: &[usize] = &[$(self.$threads),*];
+                threads.first().copied()
+            }
+        }
+    };
+}
+pub(crate) use row;
+
 /// The rows as CSV text, with the line of column names if `header`.
 pub fn to_csv<R: Serialize>(rows: &[R], header: bool) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());

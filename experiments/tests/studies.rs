@@ -7,7 +7,9 @@ use lowrank_experiments::rmm::{self, Rmm};
 use lowrank_experiments::rsvd::Rsvd;
 use lowrank_experiments::run::{Settings, csv_path, journal_path, run};
 use lowrank_experiments::separation_rank::{self, Family, Form, SeparationRanks};
-use lowrank_experiments::study::{Preset, Record, Study};
+use lowrank_experiments::study::{Preset, Study};
+use lowrank_experiments::table::Record;
+use lowrank_experiments::tensor_compression::{self as tensors, TensorCompression};
 use lowrank_experiments::{journal, table};
 use std::fs;
 use std::path::Path;
@@ -105,6 +107,39 @@ fn kronecker_products() {
     assert!(error("[3, 50]", "[3, 50000]").contains("more than"));
     assert!(error("[2, 5]", "[2, 0]").contains("at least 1"));
     assert!(error("1e-4", "nan").contains("dense_gigabytes"));
+}
+
+const COMPRESSION: &str = "seeds = 2\nfamilies = [\"scene\", \"simulated\", \"kernel\", \"newton\", \"low-rank\", \"random\"]\n\
+                           forms = [\"tucker\", \"cp\", \"train\", \"quantized\"]\n\
+                           scene = \"experiments/data/indian_pines_crop.npy\"\nside = 12\nchannels = 5\nterms = [2, 8]\n\
+                           levels = [2, 40]\nranks = [4]\nheld_out = 0.2\nsweeps = 60\n";
+
+#[test]
+fn compressed_tensors() {
+    let labels = ["stored numbers", "36 × 36 × 50", "held-out entries", "prime factors"];
+    let rows = whole(TensorCompression, COMPRESSION, &["tensor_compression"], &labels);
+    for row in &rows {
+        let held_out = row.held_out_error;
+        match (row.family, row.form) {
+            // As near as the noise of 1 % lets be, also where nothing was seen.
+            (tensors::Family::Simulated, form) if form != tensors::Form::Quantized => {
+                assert!(row.error < 0.02 && held_out.unwrap() < 0.03, "{row:?}");
+            }
+            (tensors::Family::Simulated, _) => assert!(held_out.unwrap() < 0.5, "{row:?}"),
+            (tensors::Family::LowRank, tensors::Form::Cp) => {
+                assert_eq!(row.error < 0.02, row.level == 8, "{row:?}");
+            }
+            (_, tensors::Form::Cp) => assert!(row.error < 1.0, "{row:?}"),
+            _ => assert!(row.error <= 0.5_f64.powf(row.level as f64 / 4.0), "{row:?}"),
+        }
+        assert_eq!(held_out.is_some(), row.family == tensors::Family::Simulated);
+    }
+    let error = |from: &str, to: &str| {
+        format!("{:#}", TensorCompression.parse(&COMPRESSION.replace(from, to)).unwrap_err())
+    };
+    assert!(error("experiments/data/indian", "data/tensors/missing").contains("scripts/fetch_tensors.sh"));
+    assert!(error("held_out = 0.2", "held_out = nan").contains("held_out"));
+    assert!(error("ranks = [4]", "ranks = [0]").contains("at least 1"));
 }
 
 #[test]

@@ -21,9 +21,9 @@
 //! **Deviations.** None.
 
 use super::Kronecker;
-use super::plan::{PIECE, Plan, Stage, Step};
+use super::plan::{PIECE, Plan, Products, Stage, Step};
 use crate::matrix::{
-    AsMatrix, array_view, check_finite, check_overflow, excess, exponent, largest_in_parallel, product_into,
+    AsMatrix, array_view, check_finite, check_overflow, excess, exponent, largest_in_parallel, product_onto,
     scale_view, zeros,
 };
 use crate::operator::{Operator, check_block};
@@ -53,7 +53,8 @@ impl<T: Scalar> Kronecker<T> {
     /// # lowrank::Result::Ok(())
     /// ```
     pub fn apply_into(&self, out: MatMut<'_, T>, b: impl AsMatrix<T>) -> Result<()> {
-        Plan::new(&self.factors().iter().map(|f| f.as_ref()).collect::<Vec<_>>())?.run(out, b.as_matrix())
+        let factors = self.factors().iter().map(|f| f.as_ref()).collect();
+        Products::new(self.shape(), std::iter::once((T::of(1.0), factors)))?.run(out, b.as_matrix())
     }
 
     /// Writes A' b (n, l) for `b` (m, l) into `out`, as [`Kronecker::apply_into`] does A b.
@@ -61,7 +62,8 @@ impl<T: Scalar> Kronecker<T> {
     /// # Errors
     /// As for [`Kronecker::apply_into`].
     pub fn apply_transpose_into(&self, out: MatMut<'_, T>, b: impl AsMatrix<T>) -> Result<()> {
-        Plan::new(&self.factors().iter().map(|f| f.transpose()).collect::<Vec<_>>())?.run(out, b.as_matrix())
+        let ((m, n), factors) = (self.shape(), self.factors().iter().map(|f| f.transpose()).collect());
+        Products::new((n, m), std::iter::once((T::of(1.0), factors)))?.run(out, b.as_matrix())
     }
 }
 
@@ -87,16 +89,16 @@ impl<T: Scalar> Operator<T> for Kronecker<T> {
     }
 }
 
-impl<T: Scalar> Plan<'_, T> {
+impl<T: Scalar> Products<'_, T> {
     /// `out = A b`, group by group.
-    fn run(&self, mut out: MatMut<'_, T>, b: MatRef<'_, T>) -> Result<()> {
+    pub(crate) fn run(&self, mut out: MatMut<'_, T>, b: MatRef<'_, T>) -> Result<()> {
         let (m, n) = self.shape;
         check_block(n, b)?;
         if out.nrows() != m || out.ncols() != b.ncols() {
             let expected = format!("the product is ({m}, {})", b.ncols());
             return Err(Error::Shape { argument: "out", expected, found: vec![out.nrows(), out.ncols()] });
         }
-        if m == 0 || n == 0 {
+        if self.plans.is_empty() {
             out.fill(T::of(0.0));
             return check_finite("b", b);
         }
@@ -120,9 +122,12 @@ impl<T: Scalar> Plan<'_, T> {
         let ((m, n), columns) = (self.shape, b.ncols());
         let (limit, largest) = if T::NAME == "f32" { (20, 127) } else { (200, 1023) };
         let top = exponent(largest_in_parallel("b", b)?);
-        if self.stages.is_empty() {
+        if let [Plan { stages, .. }] = &self.plans[..]
+            && stages.is_empty()
+        {
             out.copy_from(b);
-            return Ok(());
+            scale_view(out.as_mut(), self.exponent);
+            return if self.exponent > 0 { check_overflow(out.as_ref()) } else { Ok(()) };
         }
         let shift = excess(top, limit);
         let [front, back, copied, result] = spaces;
@@ -138,7 +143,10 @@ impl<T: Scalar> Plan<'_, T> {
         };
         let mut run = |out: &mut [T]| {
             let numbers = |stage: &Stage<'_, T>| x.len() / n * stage.numbers_after;
-            chain(&self.stages, out, x, [front, back], numbers, |stage, out, x| stage.run(out, x));
+            for (k, plan) in self.plans.iter().enumerate() {
+                let run = |stage: &Stage<'_, T>, out: &mut [T], add, x: &[T]| stage.run(out, add, x);
+                chain(&plan.stages, out, k > 0, x, [front, back], numbers, run);
+            }
         };
         match out.as_mut().try_as_col_major_mut() {
             Some(out) if columns == 1 => run(out.col_mut(0).as_slice_mut()),
@@ -153,24 +161,26 @@ impl<T: Scalar> Plan<'_, T> {
     }
 }
 
-/// `out` becomes what the links make of `x`, one after the other; `numbers` is how many a link leaves.
+/// `out` becomes what the links make of `x`, one after the other, or is added to; `numbers` is how
+/// many a link leaves.
 fn chain<T: Scalar, L>(
     links: &[L],
     out: &mut [T],
+    add: bool,
     x: &[T],
     [mut front, mut back]: [&mut Vec<T>; 2],
     numbers: impl Fn(&L) -> usize,
-    run: impl Fn(&L, &mut [T], &[T]),
+    run: impl Fn(&L, &mut [T], bool, &[T]),
 ) {
     let Some((last, others)) = links.split_last() else { return };
     let (mut first, mut length) = (Some(x), 0);
     for link in others {
         let after = numbers(link);
-        run(link, sized(back, after), first.take().unwrap_or(&front[..length]));
+        run(link, sized(back, after), false, first.take().unwrap_or(&front[..length]));
         std::mem::swap(&mut front, &mut back);
         length = after;
     }
-    run(last, out, first.take().unwrap_or(&front[..length]));
+    run(last, out, add, first.take().unwrap_or(&front[..length]));
 }
 
 /// The first so many numbers, whatever they are.
@@ -183,39 +193,40 @@ fn sized<T: Scalar>(space: &mut Vec<T>, length: usize) -> &mut [T] {
 
 impl<T: Scalar> Stage<'_, T> {
     /// Multiplies the modes of all columns, in parallel.
-    fn run(&self, out: &mut [T], x: &[T]) {
+    fn run(&self, out: &mut [T], add: bool, x: &[T]) {
         let units = PIECE / self.unit.0.max(self.unit.1);
         match &self.steps[..] {
-            [step] if units == 0 || step.right == 1 => step.run(out, x, product_into),
+            [step] if units == 0 || step.right == 1 => step.run(out, add, x, product_onto),
             steps => {
                 let pieces = out.par_chunks_mut(units * self.unit.1).zip(x.par_chunks(units * self.unit.0));
                 pieces.for_each_init(<[Vec<T>; 2]>::default, |[front, back], (out, x)| {
                     let numbers = |step: &Step<'_, T>| x.len() / self.unit.0 * step.unit_after;
-                    chain(steps, out, x, [front, back], numbers, |step, out, x| step.run(out, x, alone));
+                    let run = |step: &Step<'_, T>, out: &mut [T], add, x: &[T]| {
+                        step.run(out, add, x, T::product);
+                    };
+                    chain(steps, out, add, x, [front, back], numbers, run);
                 });
             }
         }
     }
 }
 
-/// The product of two matrices on one thread.
-fn alone<T: Scalar>(out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
-    T::product(out, false, lhs, rhs);
-}
+/// `out = lhs rhs`, or `out += lhs rhs`.
+type Multiply<T> = fn(MatMut<'_, T>, bool, MatRef<'_, T>, MatRef<'_, T>);
 
 impl<T: Scalar> Step<'_, T> {
     /// Multiplies the mode, of size n_k in `x` and m_k in `out`, slab by slab.
-    fn run(&self, out: &mut [T], x: &[T], product: fn(MatMut<'_, T>, MatRef<'_, T>, MatRef<'_, T>)) {
+    fn run(&self, out: &mut [T], add: bool, x: &[T], product: Multiply<T>) {
         let (factor, right) = (self.factor.matrix(), self.right);
         let (m, n) = factor.shape();
         if right == 1 {
             let x = MatRef::from_column_major_slice(x, n, x.len() / n);
             let out = MatMut::from_column_major_slice_mut(out, m, x.ncols());
-            return product(out, factor, x);
+            return product(out, add, factor, x);
         }
         for (out, x) in out.chunks_exact_mut(m * right).zip(x.chunks_exact(n * right)) {
             let out = MatMut::from_column_major_slice_mut(out, right, m);
-            product(out, MatRef::from_column_major_slice(x, right, n), factor.transpose());
+            product(out, add, MatRef::from_column_major_slice(x, right, n), factor.transpose());
         }
     }
 }

@@ -44,6 +44,7 @@ pub use eigen::{KroneckerEigen, Order};
 pub use face_splitting::FaceSplitting;
 pub use hadamard::hadamard;
 pub use khatri_rao::KhatriRao;
+pub(crate) use plan::Products;
 pub use product::Kronecker;
 pub(crate) use product::size;
 pub use rearrange::{Rearranged, fold};

@@ -1,4 +1,4 @@
-//! In which order the factors of a Kronecker product are applied, and which together.
+//! In which order the factors of a Kronecker product are applied, and which together; sums of products.
 //!
 //! A factor Mk (m_k, n_k) multiplies mode k with 2 m_k flops a number at hand and leaves m_k / n_k times
 //! as many. Of two factors next to each other in the order, the first takes s m_1 and the second
@@ -6,8 +6,7 @@
 //! the fewest flops therefore has 1/n_k - 1/m_k increasing, and the numbers at hand first fall and then
 //! rise: there are never more than at one of the ends.
 
-use super::size;
-use crate::matrix::Moderate;
+use crate::matrix::{Moderate, exponent, scale_by_power_of_two};
 use crate::{Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -16,14 +15,41 @@ pub(super) const PIECE: usize = 1 << 15;
 /// Neighbouring factors whose product has no longer side are multiplied out.
 const SMALL: usize = 16;
 
-/// How a product is computed.
-pub(super) struct Plan<'a, T: Scalar> {
+/// How a sum of products is computed: one after the other, added up where they end.
+pub(crate) struct Products<'a, T: Scalar> {
     pub(super) shape: (usize, usize),
-    pub(super) stages: Vec<Stage<'a, T>>,
-    /// 2^exponent is divided out of the factors; the product with a b below 2^top is then below
+    pub(super) plans: Vec<Plan<'a, T>>,
+    /// 2^exponent is divided out of the factors; the sum applied to a b below 2^top is then below
     /// 2^(top + growth).
     pub(super) exponent: i32,
     pub(super) growth: i32,
+}
+
+impl<'a, T: Scalar> Products<'a, T> {
+    /// The sum of `weight M1 (x) ... (x) Md` over some terms of one `shape`. O(parameters).
+    pub(crate) fn new(
+        shape: (usize, usize),
+        terms: impl Iterator<Item = (T, Vec<MatRef<'a, T>>)>,
+    ) -> Result<Self> {
+        let mut plans = Vec::new();
+        if shape.0 > 0 && shape.1 > 0 {
+            plans = terms.map(|(weight, factors)| Plan::new(&factors, weight)).collect::<Result<_>>()?;
+        }
+        let exponent = plans.iter().map(|plan| plan.exponent).max().unwrap_or(0);
+        plans.iter_mut().for_each(|plan| plan.settle(shape.1, exponent));
+        let growth = plans.iter().map(|plan| plan.growth).max().unwrap_or(0);
+        let growth = growth + (usize::BITS - plans.len().leading_zeros()) as i32;
+        Ok(Self { shape, plans, exponent, growth })
+    }
+}
+
+/// How one product, of no empty factors, is computed.
+pub(super) struct Plan<'a, T: Scalar> {
+    pub(super) stages: Vec<Stage<'a, T>>,
+    /// `weight 2^exponent` is divided out of the factors, weight in [1, 2) but for its sign.
+    weight: T,
+    exponent: i32,
+    growth: i32,
 }
 
 /// Modes that are multiplied one after the other on a few units at a time, which lie apart from each other:
@@ -49,16 +75,15 @@ pub(super) struct Step<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Plan<'a, T> {
-    /// O(parameters).
-    pub(super) fn new(factors: &[MatRef<'a, T>]) -> Result<Self> {
-        let shape = (size(factors.iter().map(|f| f.nrows()))?, size(factors.iter().map(|f| f.ncols()))?);
-        let mut plan = Plan { shape, stages: Vec::new(), exponent: 0, growth: 0 };
-        if shape.0 == 0 || shape.1 == 0 {
-            return Ok(plan);
-        }
+    fn new(factors: &[MatRef<'a, T>], weight: T) -> Result<Self> {
+        let mut plan = Plan { stages: Vec::new(), weight: T::of(1.0), exponent: 0, growth: 1 };
+        plan.take(weight);
         let mut modes: Vec<Mode<'a, T>> = Vec::new();
         for factor in factors {
             let mode = Mode::new(*factor, factors.len())?;
+            if mode.factor.is_none() {
+                plan.take(factor[(0, 0)]);
+            }
             match modes.pop() {
                 Some(last) => modes.extend(last.joined(mode)?),
                 None => modes.push(mode),
@@ -74,6 +99,32 @@ impl<'a, T: Scalar> Plan<'a, T> {
             }
         }
         Ok(plan)
+    }
+
+    /// Divides a number out.
+    fn take(&mut self, x: T) {
+        let product = self.weight * scale_by_power_of_two(x, -exponent(x));
+        let e = exponent(product);
+        self.weight = scale_by_power_of_two(product, -e);
+        self.exponent += exponent(x) + e;
+    }
+
+    /// Brings the number divided out to 2^exponent by a factor, n the columns of the product.
+    fn settle(&mut self, n: usize, exponent: i32) {
+        let (weight, e) = (self.weight, self.exponent - exponent);
+        if weight == T::of(1.0) && e == 0 {
+            return;
+        }
+        match self.stages.last_mut().and_then(|stage| stage.steps.last_mut()) {
+            Some(step) => step.factor = step.factor.take().weighted(weight, e),
+            None => {
+                let factor = Moderate::one(scale_by_power_of_two(weight, e));
+                let step = Step { factor, right: n, unit_after: n };
+                let stage =
+                    Stage { steps: vec![step], unit: (n, n), numbers_after: n, first: 0, before: vec![n] };
+                self.stages.push(stage);
+            }
+        }
     }
 
     /// Adds the multiplication of mode k, to the last stage where its units stay small.
@@ -112,7 +163,7 @@ fn order(shapes: &[(usize, usize)]) -> Vec<usize> {
     order
 }
 
-/// A mode on which plans are made: a factor, none where it is the identity.
+/// A mode on which plans are made: a factor, none where it is a multiple of the identity.
 struct Mode<'a, T: Scalar> {
     shape: (usize, usize),
     factor: Option<Moderate<'a, T>>,
@@ -122,7 +173,8 @@ impl<'a, T: Scalar> Mode<'a, T> {
     /// One of `count` factors.
     fn new(factor: MatRef<'a, T>, count: usize) -> Result<Self> {
         let (m, n) = factor.shape();
-        let unit = |i: usize, j: usize| T::of(if i == j { 1.0 } else { 0.0 });
+        let x = factor[(0, 0)];
+        let unit = |i: usize, j: usize| if i == j { x } else { T::of(0.0) };
         let identity = m == n && (0..n).all(|j| (0..m).all(|i| factor[(i, j)] == unit(i, j)));
         let factor = if identity { None } else { Some(Moderate::one_of(count + 1, "factors", factor)?) };
         Ok(Mode { shape: (m, n), factor })
@@ -192,7 +244,7 @@ mod tests {
     fn modes_of_small_slabs_are_taken_together() {
         let stages = |shapes: &[(usize, usize)]| {
             let factors: Vec<Mat<f64>> = shapes.iter().map(|&(m, n)| Mat::full(m, n, 1.0)).collect();
-            let plan = Plan::new(&factors.iter().map(|f| f.as_ref()).collect::<Vec<_>>()).unwrap();
+            let plan = Plan::new(&factors.iter().map(|f| f.as_ref()).collect::<Vec<_>>(), 1.0).unwrap();
             plan.stages.iter().map(|s| (s.steps.len(), s.unit)).collect::<Vec<_>>()
         };
         assert_eq!(stages(&[(64, 64); 3]), [(1, (1 << 18, 1 << 18)), (2, (4096, 4096))]);

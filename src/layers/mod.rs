@@ -10,6 +10,7 @@
 //! | the factors best for given inputs and outputs | [`reduced_rank_regression`] |
 //! | given factors improved on data, a few cheap steps | [`refit`] |
 //! | a small network, factorized, and how far its output may move | [`Network`] |
+//! | few trained numbers beside a frozen weight | [`adapter`] |
 //! | the best low-rank update W + B A of a weight | [`optimal_update`] |
 //!
 //! ```
@@ -27,6 +28,7 @@
 //! ```
 
 mod activation;
+pub mod adapter;
 mod linear;
 mod network;
 mod refit;

@@ -13,33 +13,46 @@ const SMALL: f64 = 2e6;
 
 /// `out = lhs rhs`, whatever it held, in strips of the longer side.
 pub(crate) fn product_into<T: Scalar>(out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
+    product_onto(out, false, lhs, rhs);
+}
+
+/// `out = lhs rhs`, or `out += lhs rhs`, in strips of the longer side.
+pub(crate) fn product_onto<T: Scalar>(out: MatMut<'_, T>, add: bool, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
     let by_rows = out.nrows() > out.ncols();
-    in_strips(out, lhs, rhs, by_rows);
+    in_strips(out, add, lhs, rhs, by_rows);
 }
 
 /// `out = lhs rhs`, whatever it held, in strips of rows: for a `rhs` of few columns.
 pub(crate) fn product_by_rows<T: Scalar>(out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>) {
-    in_strips(out, lhs, rhs, true);
+    in_strips(out, false, lhs, rhs, true);
 }
 
-fn in_strips<T: Scalar>(mut out: MatMut<'_, T>, lhs: MatRef<'_, T>, rhs: MatRef<'_, T>, by_rows: bool) {
+fn in_strips<T: Scalar>(
+    mut out: MatMut<'_, T>,
+    add: bool,
+    lhs: MatRef<'_, T>,
+    rhs: MatRef<'_, T>,
+    by_rows: bool,
+) {
     let (m, p) = out.shape();
     let strip = |side: usize| side.div_ceil(8).clamp(16, 512).next_multiple_of(16);
     if lhs.ncols() == 0 {
-        out.fill(T::of(0.0));
+        if !add {
+            out.fill(T::of(0.0));
+        }
     } else if 2.0 * m as f64 * p as f64 * (lhs.ncols() as f64) < SMALL {
-        T::product(out, false, lhs, rhs);
+        T::product(out, add, lhs, rhs);
     } else if by_rows {
         let height = strip(m);
         out.par_row_chunks_mut(height).enumerate().for_each(|(k, out)| {
             let lhs = lhs.subrows(k * height, out.nrows());
-            T::product(out, false, lhs, rhs);
+            T::product(out, add, lhs, rhs);
         });
     } else {
         let width = strip(p);
         out.par_col_chunks_mut(width).enumerate().for_each(|(k, out)| {
             let rhs = rhs.subcols(k * width, out.ncols());
-            T::product(out, false, lhs, rhs);
+            T::product(out, add, lhs, rhs);
         });
     }
 }

@@ -135,6 +135,20 @@ impl<'a, T: Scalar> Moderate<'a, T> {
         Ok(Self { kept: Kept::Owned(a), exponent: exponent_of_a + out, top: e - out + 1 })
     }
 
+    /// A single number.
+    pub(crate) fn one(x: T) -> Self {
+        Self { kept: Kept::Owned(Mat::full(1, 1, x)), exponent: 0, top: exponent(x) + 1 }
+    }
+
+    /// `weight 2^e` times the matrix, for a weight of at most 2 and an `e` of at most 0.
+    pub(crate) fn weighted(self, weight: T, e: i32) -> Self {
+        let (exponent, top) = (self.exponent, self.top + 1);
+        let mut a = self.into_owned();
+        a *= faer::Scale(weight);
+        scale_in_place(&mut a, e);
+        Self { kept: Kept::Owned(a), exponent, top }
+    }
+
     pub(crate) fn matrix(&self) -> MatRef<'_, T> {
         match &self.kept {
             Kept::View(a) => *a,

@@ -8,7 +8,9 @@
 //! **Method.** Sweeps over the modes, each a least-squares problem under the bound (Beylkin, Mohlenkamp
 //! 2005; [`super::sweep`] in the sources). Between sweeps all factors are moved on along their last
 //! step (Nesterov's weights, Mitchell, Ye, De Sterck, Numer. Linear Algebra Appl. 27, 2020), which is
-//! taken back where the error does not fall. For a tolerance terms are added by fitting the residual.
+//! taken back where the error does not fall. For a tolerance terms are added by fitting the residual;
+//! once it is met the smallest are left out again, a quarter of them at first, then half as many and so
+//! on, while a few sweeps bring the others back to it.
 //!
 //! **Cost.** A sweep: 4 N s flops in matrix products, N the entries of A, and O(s^2 sum m_i n_i + d s^3);
 //! memory N + (the numbers of half of the modes) s numbers.
@@ -17,16 +19,21 @@
 //! is first brought under it). The error never rises from sweep to sweep and is measured from the
 //! residual. For d >= 3 the problem may have no solution at all: then gamma grows without end if no bound
 //! stops it, which is reported as [`Status::Degenerate`](crate::Status::Degenerate); a long stretch of slow progress that was left
-//! again, a swamp, is reported too. A minimum found is a local one.
+//! again, a swamp, is reported too. A minimum found is a local one, and the number of terms found for a
+//! tolerance need not be the least: exponential sums, as for 1 / (1 + x_1 + ... + x_d), are swamps, where
+//! about twice as many come out. Leaving terms out saves up to a fifth, for about a tenth of the time.
 //!
 //! **Deviations.** The regularisation is found by bisection and multiplied to the best length, see
 //! [`super::sweep`]; the extrapolation is not in the source.
 
 use super::descent;
-use super::target::{Stored, rearranged};
+use super::stored::{Stored, rearranged};
+use super::sweep::Rules;
 use super::{Separated, SeparationRank};
-use crate::matrix::{AsMatrix, exponent, largest_finite};
+use crate::matrix::{AsMatrix, exponent, largest_finite, scale_by_power_of_two};
+use crate::report::Watch;
 use crate::{Error, Report, Result, Scalar};
+use rayon::prelude::*;
 
 /// Where alternating least squares start.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +50,7 @@ pub enum FitStart<T: Scalar> {
 
 /// Parameters of [`als`] and [`super::reduce`].
 #[derive(Debug, Clone)]
-pub struct Als<T: Scalar> {
+pub struct Als<'a, T: Scalar> {
     /// How many terms; the default is the tolerance 1e-6.
     pub rank: SeparationRank,
     /// The largest gamma allowed, at least 1.01; infinity for no control. 1000 by default.
@@ -60,9 +67,11 @@ pub struct Als<T: Scalar> {
     pub start: FitStart<T>,
     /// Whether factors are extrapolated between sweeps.
     pub extrapolate: bool,
+    /// Told of every sweep, with the error of the best terms so far; may ask to stop.
+    pub callback: Watch<'a>,
 }
 
-impl<T: Scalar> Default for Als<T> {
+impl<T: Scalar> Default for Als<'_, T> {
     fn default() -> Self {
         Self {
             rank: SeparationRank::Tolerance(1e-6),
@@ -73,6 +82,7 @@ impl<T: Scalar> Default for Als<T> {
             seed: 0,
             start: FitStart::default(),
             extrapolate: true,
+            callback: Watch::default(),
         }
     }
 }
@@ -106,8 +116,8 @@ impl<T: Scalar> Fitted<T> {
     }
 }
 
-impl<T: Scalar> Als<T> {
-    pub(super) fn check(&self) -> Result<()> {
+impl<T: Scalar> Als<'_, T> {
+    pub(crate) fn check(&self) -> Result<()> {
         let wrong =
             |name, value: f64, remedy| Err(Error::Parameter { name, value: value.to_string(), remedy });
         if !(self.condition_bound >= 1.01) {
@@ -148,7 +158,7 @@ impl<T: Scalar> Als<T> {
 pub fn als<T: Scalar>(
     a: impl AsMatrix<T>,
     shapes: &[(usize, usize)],
-    parameters: &Als<T>,
+    parameters: &Als<'_, T>,
 ) -> Result<Fitted<T>> {
     let a = a.as_matrix();
     parameters.check()?;
@@ -161,6 +171,9 @@ pub fn als<T: Scalar>(
     }
     let e = exponent(largest_finite("a", a)?);
     let sizes = shapes.iter().map(|&(m, n)| m * n).collect();
-    let mut target = Stored::new(sizes, &rearranged(a, shapes), e);
-    descent::fit(&mut target, shapes, parameters, limit, 1, e)
+    let mut entries = rearranged(a, shapes);
+    entries.par_iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, -e));
+    let mut target = Stored::new(sizes, &entries);
+    let rules = Rules::free(shapes.len(), parameters.condition_bound);
+    descent::fit(&mut target, shapes, parameters, &rules, limit, 1, e)
 }

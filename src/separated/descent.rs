@@ -4,10 +4,10 @@
 
 use super::als::{Als, FitStart, Fitted};
 use super::start::{extrapolated, start};
-use super::sweep::{Swept, sweep};
+use super::sweep::{Rules, Swept, sweep};
 use super::target::{Less, Target, Terms};
 use super::{Separated, SeparationRank};
-use crate::matrix::scale_by_power_of_two;
+use crate::matrix::{scale_by_power_of_two, slice_norm};
 use crate::{Error, Progress, Report, Result, Scalar, Status};
 use std::time::Instant;
 
@@ -19,15 +19,18 @@ const STAGE: f64 = 0.02;
 const SLOW: f64 = 0.01;
 /// gamma from which its growth counts as degenerate.
 const GROWN: f64 = 3.0;
+/// At first this part of the terms is left out at once when the goal is met.
+const SHORTER: usize = 4;
 /// Sweeps that fit new terms to the residual.
 const NEW_SWEEPS: usize = 2;
 
 /// Fits a target, A times 2^-e, by at most `limit` terms, by `first` to begin with where a tolerance is
 /// given. The parameters are checked.
-pub(super) fn fit<T: Scalar>(
+pub(crate) fn fit<T: Scalar>(
     target: &mut dyn Target<T>,
     shapes: &[(usize, usize)],
-    parameters: &Als<T>,
+    parameters: &Als<'_, T>,
+    rules: &Rules<T>,
     limit: usize,
     first: usize,
     e: i32,
@@ -37,9 +40,10 @@ pub(super) fn fit<T: Scalar>(
         SeparationRank::Tolerance(t) => Some(t),
         _ => None,
     };
-    let best = Best { terms: Terms::zeros(target.sizes()), error: norm, gamma: 1.0 };
+    let best = Best { terms: Terms::zeros(target.sizes()), error: norm, value: norm, gamma: 1.0 };
     let mut run = Run {
         parameters,
+        rules,
         started: Instant::now(),
         goal: tolerance.unwrap_or(0.0).max(2.0 * T::EPS) * norm,
         exponent: e,
@@ -49,13 +53,15 @@ pub(super) fn fit<T: Scalar>(
         errors: Vec::new(),
         stage: 0,
         history: Vec::new(),
+        noted: f64::INFINITY,
         gammas: Vec::new(),
     };
     let mut next = None;
     if let FitStart::Warm(start) = &parameters.start {
         next = run.warm(target, start, limit, shapes)?;
     }
-    let start = run.best.error;
+    let start = matches!(parameters.start, FitStart::Warm(_)) && next.is_none();
+    let start = start.then_some(run.best.error);
     run.note();
     let status = run.search(target, next, limit, first, tolerance.is_some())?;
     run.finish(target, shapes, status, start)
@@ -65,6 +71,8 @@ pub(super) fn fit<T: Scalar>(
 struct Best<T: Scalar> {
     terms: Terms<T>,
     error: f64,
+    /// What is made least: the error, where there is no ridge.
+    value: f64,
     gamma: f64,
 }
 
@@ -78,7 +86,8 @@ enum Ended {
 }
 
 struct Run<'a, T: Scalar> {
-    parameters: &'a Als<T>,
+    parameters: &'a Als<'a, T>,
+    rules: &'a Rules<T>,
     started: Instant,
     /// An error of at most this needs no improvement.
     goal: f64,
@@ -87,11 +96,13 @@ struct Run<'a, T: Scalar> {
     iterations: usize,
     /// Blocks of new terms so far.
     blocks: usize,
-    /// The best error after each sweep.
+    /// The best value after each sweep.
     errors: Vec<f64>,
     /// Where in `errors` the number of terms became what it is.
     stage: usize,
     history: Vec<Progress>,
+    /// The value at the end of the history.
+    noted: f64,
     gammas: Vec<f64>,
 }
 
@@ -109,7 +120,7 @@ impl<T: Scalar> Run<'_, T> {
             let found = start.shapes().iter().flat_map(|s| [s.0, s.1]).collect();
             return Err(Error::Shape { argument: "start", expected, found });
         }
-        let terms = Terms::of(start, limit, -self.exponent);
+        let mut terms = Terms::of(start, limit, -self.exponent);
         let (error, gamma) = (target.error(&terms), terms.condition_number());
         if !error.is_finite() {
             let value = "(lambda)".into();
@@ -119,10 +130,12 @@ impl<T: Scalar> Run<'_, T> {
                 remedy: "its size exceeds that of A by far",
             });
         }
-        if gamma <= self.parameters.condition_bound {
-            self.best = Best { terms, error, gamma };
+        if gamma <= self.rules.bound && self.rules.hold(&terms.modes) {
+            let value = self.value(error, &terms);
+            self.best = Best { terms, error, value, gamma };
             return Ok(None);
         }
+        terms.modes = self.rules.imposed(terms.modes);
         Ok(Some(terms))
     }
 
@@ -136,7 +149,7 @@ impl<T: Scalar> Run<'_, T> {
     ) -> Result<Status> {
         let norm = target.norm();
         if norm == 0.0 {
-            self.best = Best { terms: Terms::zeros(target.sizes()), error: 0.0, gamma: 1.0 };
+            self.best = Best { terms: Terms::zeros(target.sizes()), error: 0.0, value: 0.0, gamma: 1.0 };
             return Ok(Status::Converged);
         }
         if limit == 0 {
@@ -150,19 +163,57 @@ impl<T: Scalar> Run<'_, T> {
                 let have = next.take().unwrap_or_else(|| self.best.terms.clone());
                 next = Some(self.grown(target, have, wanted)?);
             }
-            let before = self.best.error;
+            let before = self.best.value;
             let last = wanted == limit || failures == 2;
             let progress = if growing && !last { STAGE } else { self.parameters.progress };
             self.stage = self.errors.len();
             match self.descend(target, next.take(), progress)? {
-                Ended::Reached => return Ok(Status::Converged),
+                Ended::Reached => {
+                    if growing {
+                        self.shorten(target, first)?;
+                    }
+                    return Ok(Status::Converged);
+                }
                 Ended::Limit(status) => return Ok(status),
                 Ended::Slow if !growing && self.best.terms.len() > 0 => return Ok(Status::Converged),
                 Ended::Slow if last => return Ok(Status::Stagnated),
                 Ended::Slow => {}
             }
-            failures = if self.best.error > 0.999 * before { failures + 1 } else { 0 };
+            failures = if self.best.value > 0.999 * before { failures + 1 } else { 0 };
             wanted = (wanted.max(self.best.terms.len()) + 1 + wanted / 8).min(limit);
+        }
+    }
+
+    /// Leaves terms out, `least` of them remaining, while sweeps bring the others back to the goal.
+    fn shorten(&mut self, target: &mut dyn Target<T>, least: usize) -> Result<()> {
+        let mut step = self.best.terms.len() / SHORTER;
+        loop {
+            let s = self.best.terms.len();
+            step = step.min(s.saturating_sub(least));
+            if step == 0 {
+                return Ok(());
+            }
+            let fewer = self.best.terms.largest(s - step);
+            let trial = Best { terms: fewer.clone(), error: f64::INFINITY, value: f64::INFINITY, gamma: 1.0 };
+            let known = std::mem::replace(&mut self.best, trial);
+            let noted = self.errors.len();
+            self.stage = noted;
+            let ended = self.descend(target, Some(fewer), SLOW)?;
+            self.errors.truncate(noted);
+            if let Ended::Reached = ended {
+                // The error is larger than it was, as it may be.
+                let error = scale_by_power_of_two(self.best.error, self.exponent);
+                let larger = self.history.partition_point(|p| p.error > error);
+                self.history.truncate(larger);
+                self.gammas.truncate(larger);
+                self.note();
+            } else {
+                self.best = known;
+                step /= 2;
+            }
+            if let Ended::Limit(_) = ended {
+                return Ok(());
+            }
         }
     }
 
@@ -174,7 +225,7 @@ impl<T: Scalar> Run<'_, T> {
         mut next: Option<Terms<T>>,
         progress: f64,
     ) -> Result<Ended> {
-        let bound = self.parameters.condition_bound;
+        let bound = self.rules.bound;
         let window = if progress == STAGE { 2 } else { WINDOW };
         // Sweeps since the extrapolation began.
         let mut age = 0;
@@ -190,13 +241,14 @@ impl<T: Scalar> Run<'_, T> {
             }
             let plain = next.is_none();
             let from = next.take().unwrap_or_else(|| self.best.terms.clone());
-            let swept = sweep(target, &from, bound)?;
+            let swept = sweep(target, &from, self.rules)?;
             let gamma = gamma_of(&swept, bound);
             let error = error_of(target, &swept);
+            let value = self.value(error, &swept.terms);
             self.iterations += 1;
-            let fell = error < self.best.error && gamma <= bound;
+            let fell = value < self.best.value && gamma <= bound;
             if fell {
-                let old = std::mem::replace(&mut self.best, Best { terms: swept.terms, error, gamma });
+                let old = std::mem::replace(&mut self.best, Best { terms: swept.terms, error, value, gamma });
                 age += 1;
                 let weight = (age - 1) as f64 / (age + 2) as f64;
                 if self.parameters.extrapolate && weight > 0.0 && old.terms.len() == from.len() {
@@ -206,6 +258,11 @@ impl<T: Scalar> Run<'_, T> {
                 age = 0;
             }
             self.note();
+            let error = self.history.last().map_or(f64::INFINITY, |known| known.error);
+            let seconds = self.started.elapsed().as_secs_f64();
+            if self.parameters.callback.stops(&Progress { iteration: self.iterations, seconds, error }) {
+                return Ok(Ended::Limit(Status::Interrupted));
+            }
             let n = self.errors.len();
             let slow = n > self.stage + window
                 && self.errors[n - 1 - window] - self.errors[n - 1]
@@ -222,23 +279,31 @@ impl<T: Scalar> Run<'_, T> {
         let random = matches!(self.parameters.start, FitStart::Random);
         self.blocks += 1;
         if terms.len() == 0 {
-            return start(target, count, random, seed, self.blocks);
+            let new = start(target, count, random, seed, self.blocks)?;
+            return Ok(Terms { modes: self.rules.imposed(new.modes), ..new });
         }
         let norm = target.error(&terms);
         let mut rest = Less::new(target, terms.clone(), norm);
         let mut new = start(&mut rest, count, random, seed, self.blocks)?;
+        new.modes = self.rules.imposed(new.modes);
         for _ in 0..NEW_SWEEPS {
-            new = sweep(&mut rest, &new, self.parameters.condition_bound)?.terms;
+            new = sweep(&mut rest, &new, self.rules)?.terms;
         }
         Ok(terms.joined(new))
+    }
+
+    /// The root of |A - X|_F^2 + ridge sum lambda_k^2.
+    fn value(&self, error: f64, x: &Terms<T>) -> f64 {
+        error.hypot(self.rules.ridge.sqrt() * slice_norm(&x.lambda))
     }
 
     /// Notes the state after a sweep, or at the start.
     fn note(&mut self) {
         let error = scale_by_power_of_two(self.best.error, self.exponent);
         let seconds = self.started.elapsed().as_secs_f64();
-        self.errors.push(self.best.error);
-        if self.history.last().is_none_or(|last| error < last.error) {
+        self.errors.push(self.best.value);
+        if self.best.value < self.noted {
+            self.noted = self.best.value;
             self.history.push(Progress { iteration: self.iterations, seconds, error });
             self.gammas.push(self.best.gamma);
         }
@@ -249,7 +314,7 @@ impl<T: Scalar> Run<'_, T> {
         target: &dyn Target<T>,
         shapes: &[(usize, usize)],
         status: Status,
-        start: f64,
+        start: Option<f64>,
     ) -> Result<Fitted<T>> {
         let e = self.exponent;
         let swamp = self.swamp(status);
@@ -257,7 +322,8 @@ impl<T: Scalar> Run<'_, T> {
         let lambda = self.best.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
         let mut separated = Separated::new(shapes.to_vec(), lambda, self.best.terms.modes)?;
         let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
-        if let FitStart::Warm(warm) = &self.parameters.start
+        if let (FitStart::Warm(warm), Some(start)) = (&self.parameters.start, start)
+            && self.rules.ridge == 0.0
             && error > start
             && self.history.len() > 1
         {
@@ -296,7 +362,7 @@ impl<T: Scalar> Run<'_, T> {
         self.best.error > self.goal
             && last >= first + 2 * WINDOW
             && self.best.gamma >= GROWN
-            && self.best.gamma <= 0.5 * self.parameters.condition_bound
+            && self.best.gamma <= 0.5 * self.rules.bound
             && self.best.gamma >= 1.1 * self.gammas[middle]
             && self.history[last].error >= (1.0 - SLOW).powf(sweeps) * self.history[middle].error
     }

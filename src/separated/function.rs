@@ -4,39 +4,44 @@
 //! f ~ sum_k lambda_k g_k^(1)(i_1) ... g_k^(d)(i_d) to a small relative root mean square over the
 //! grid (Beylkin, Mohlenkamp 2005, the separated representation).
 //!
-//! **Method.** Alternating least squares on random fibres (Doostan, Iaccarino, J. Comput. Phys. 228,
-//! 2009; for the sampling Battaglino, Ballard, Kolda, SIAM J. Matrix Anal. Appl. 39, 2018): for mode i
-//! the other indices are drawn at random and f is evaluated along whole fibres; with the other factors
-//! fixed, all values of g^(i) solve one small least-squares problem, whose ridge is the square of the
-//! error reached. Terms are added one at a time, each fitted to the residual first; between sweeps all
-//! factors are moved on with Nesterov's weights until the error rises. The ridge is raised where gamma,
-//! computed for the whole grid, would pass the bound.
+//! **Method.** A tensor train of f from few of its values ([`cross`](crate::tensor::train::cross)), more
+//! precise than what is asked; then alternating least squares (see [`super::als()`]) on the train, whose
+//! products with the terms need its cores alone. Both are cheap for the same f: a tensor of
+//! separation rank s has train ranks of at most s. For a tolerance the search starts with as many terms
+//! as the ranks of the train to one percent, adds some as long as that helps, and leaves out at the end
+//! what the tolerance allows.
 //!
-//! **Cost.** (`fibres_per_term` s + 8) sum n_i evaluations for the fit and 2 `points` for its errors; a
-//! sweep costs about 4 `fibres_per_term` s^2 sum n_i flops. Memory: the values on the fibres.
+//! **Cost.** About 4 r^2 sum n_i evaluations for train ranks r, and 2 `points`; a sweep costs
+//! 4 r^2 s sum n_i flops and O(s^2 sum n_i + d s^3), its error about 4 (r + s)^3 sum n_i.
 //!
 //! **Guarantee.** The error is measured, with its standard error, on points that are drawn
 //! independently of all others and used for nothing else: an honest estimate for the whole grid, be
 //! the fit good or bad; with `points` points it does not see what happens in far less than a
-//! 1 / `points` share of the grid, a narrow peak. gamma is at most the bound. There is no guarantee
-//! that a representation is found where one exists: alternating least squares finds local minima and
-//! swamps. Seen with the default parameters on 20 points a mode of [0, 1]: exp(-|x|^2) to rounding up to
-//! d = 20; sin(sum x) to 1e-6 with d terms up to d = 8 and not for d = 12, where it changes its sign
-//! often; 1 / (1 + sum x) to 1e-6 at d = 3, but only to 4e-5 at d = 5 and 2e-4 at d = 8, however many
-//! terms. The same bits for any number of threads. The computation is in double precision, and the
+//! 1 / `points` share of the grid, a narrow peak. gamma is at most the bound, before the factors are
+//! rounded to T. Neither the train nor the terms are sure to be found where they exist: `train_error`
+//! tells which of them failed. Seen with 20 points a mode of [0, 1] and the default bound:
+//! sin(sum x) to 1e-8 with d terms up to d = 12 and to 1e-6 with 20 terms for d = 20; 1 / (1 + sum x) to
+//! 1e-6 with at most 13 and to 1e-8 with at most 27 terms for d = 3, ..., 20, though some nine would do:
+//! exponential sums are swamps; each from at most 200,000 values and in two seconds.
+//! The same bits for any number of threads. The computation is in double precision, and the
 //! result is rounded to T at its end.
 //!
 //! **Conditioning.** x_1 + ... + x_d has rank d, and two terms come arbitrarily near, with
 //! (prod(1 + e x_i) - 1) / e, at gamma ~ 1 / e and an error ~ e: its border rank is 2. A bound trades one
 //! for the other; for a tolerance the search then goes on to more terms.
 //!
-//! **Deviations.** From all: the bound of gamma, and the choice of the best factors on points of its own.
+//! **Deviations.** The source fits function values given everywhere. Least squares on random fibres
+//! (Doostan, Iaccarino, J. Comput. Phys. 228, 2009) need no train; for the functions above they stay at
+//! errors of 1e-4, as their equations are known to the error of the sample only.
 
-use super::fibres::{Fibres, Grid, Points};
-use super::function_sweep::{Model, Sweep};
-use super::{Separated, SeparationRank};
-use crate::matrix::{check_finite, scale_by_power_of_two};
-use crate::{Error, Progress, Report, Result, Scalar, Status};
+use super::als::{Als, Fitted};
+use super::points::Points;
+use super::sweep::Rules;
+use super::train_target::Train;
+use super::{Separated, SeparationRank, descent};
+use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
+use crate::tensor::train::{Cross, CrossTrain, Truncation, cross};
+use crate::{Error, Progress, Report, Result, Scalar, Status, TensorTrain};
 use std::time::Instant;
 
 /// Parameters of [`from_function`].
@@ -46,17 +51,18 @@ pub struct FromFunction {
     pub rank: SeparationRank,
     /// The largest number of terms for a tolerance.
     pub max_rank: usize,
-    /// Fibres along each mode for every term; at least 2.
-    pub fibres_per_term: usize,
-    /// Points for the choice of the best factors, and as many others for the error; at least 2.
+    /// The most evaluations for the train.
+    pub max_evaluations: usize,
+    /// Points for the scale of f and each check of the train, and as many others for the error; at least 2.
     pub points: usize,
-    /// The largest gamma allowed, at least 1.
+    /// The largest gamma allowed, at least 1.01.
     pub condition_bound: f64,
-    /// A rank is given up when ten sweeps lower the error by less than this fraction.
+    /// Sweeps end when the error falls by less than this fraction a sweep, over ten sweeps.
     pub progress: f64,
-    /// Largest number of sweeps in all.
+    /// Largest number of sweeps of the least squares.
     pub max_iterations: usize,
-    /// Largest number of seconds (wall clock); infinite by default. A sweep under way is completed.
+    /// Largest number of seconds (wall clock); infinite by default. The search for a train and a sweep under
+    /// way are completed.
     pub max_seconds: f64,
     /// Seed of every random choice.
     pub seed: u64,
@@ -66,11 +72,11 @@ impl Default for FromFunction {
     fn default() -> Self {
         Self {
             rank: SeparationRank::Tolerance(1e-6),
-            max_rank: 30,
-            fibres_per_term: 16,
+            max_rank: 40,
+            max_evaluations: 10_000_000,
             points: 1000,
-            condition_bound: 1e4,
-            progress: 0.03,
+            condition_bound: 100.0,
+            progress: 1e-4,
             max_iterations: 2000,
             max_seconds: f64::INFINITY,
             seed: 0,
@@ -90,13 +96,22 @@ pub struct FittedFunction<T: Scalar> {
     pub error: f64,
     /// The standard error of `error`.
     pub standard_error: f64,
+    /// The relative root mean square of f less the train on random points: more terms come no nearer.
+    pub train_error: f64,
     /// How often f was called.
     pub evaluations: usize,
-    /// How it went; one iteration is a sweep over all modes, and the errors of the history are those on
-    /// the points by which the best factors were chosen. `Converged`: the tolerance holds on both sets
-    /// of points, or, for a given rank, ten sweeps made no more progress.
+    /// How it went; one iteration is a sweep over all modes, and the errors of the history are those
+    /// against the train, relative. `Converged`: the tolerance holds, or, for a given rank, the sweeps
+    /// made no more progress.
     pub report: Report,
 }
+
+/// Terms beyond those wanted that the ranks of the train may have.
+const MORE_RANKS: usize = 8;
+/// The error at which the number of terms begins to grow.
+const FIRST: f64 = 0.01;
+/// The part of the tolerance that is left to the search for a train, and to its rounding.
+const TRAIN: f64 = 0.1;
 
 /// A separated representation of `f` on the grid `sizes`; `f` is called from many threads, with an
 /// index below its size in each mode.
@@ -106,8 +121,8 @@ pub struct FittedFunction<T: Scalar> {
 /// # Errors
 /// [`Error::Shape`] for no mode; [`Error::NonFinite`] with the index where `f` is NaN or infinite;
 /// [`Error::Parameter`] for a parameter out of range, or when a lambda exceeds the largest number;
-/// [`Error::Rank`] for a fixed rank above the largest; [`Error::TooLarge`] when the fibres do not fit
-/// in the address space.
+/// [`Error::Rank`] for a fixed rank above the largest; [`Error::TooLarge`] when the values along a mode do
+/// not fit in the address space.
 ///
 /// ```
 /// use lowrank::separated::{FromFunction, from_function};
@@ -125,36 +140,127 @@ pub fn from_function<T: Scalar>(
     parameters: &FromFunction,
 ) -> Result<FittedFunction<T>> {
     let start = Instant::now();
+    let p = parameters;
     let shapes: Vec<(usize, usize)> = sizes.iter().map(|&n| (n, 1)).collect();
-    let (most, tolerance) = checked(&shapes, parameters)?;
-    let grid = Grid::new(sizes, &f, parameters.seed);
-    let empty = sizes.contains(&0) || most == 0;
-    let (mut search, evaluated) = if sizes.contains(&0) {
-        (Search::new(sizes, Points { places: Vec::new(), values: Vec::new() }), 0)
-    } else {
-        (Search::new(sizes, grid.points(parameters.points, "choice")?), parameters.points)
-    };
-    let mut evaluations = evaluated;
-    if !empty {
-        evaluations += search.run(&grid, most, tolerance, parameters, start)?;
+    let (most, tolerance) = checked(&shapes, p)?;
+    let f = |index: &[usize]| f(index).as_f64();
+    if sizes.contains(&0) {
+        let history = vec![Progress { iteration: 0, seconds: 0.0, error: 0.0 }];
+        let seconds = start.elapsed().as_secs_f64();
+        return Ok(FittedFunction {
+            separated: Separated::zeros(shapes)?,
+            condition_number: 1.0,
+            error: 0.0,
+            standard_error: 0.0,
+            train_error: 0.0,
+            evaluations: 0,
+            report: Report { status: Status::Converged, iterations: 0, error: 0.0, history, seconds },
+        });
     }
-    let separated = search.best.separated::<T>(&shapes, search.shift)?;
+    let first = Points::new(sizes, &f, p.points, p.seed, "scale")?.values;
+    let size = slice_norm(&first) / (first.len() as f64).sqrt();
+    let shift = exponent(size);
+    // Of values of mean square about 1.
+    let peak = first.iter().fold(1.0, |peak: f64, x| peak.max(x.abs() / size));
+    let accuracy = tolerance.map_or(1e-10, |t| TRAIN * t).max(4.0 * T::EPS) / peak;
+    let train = train(sizes, &f, shift, accuracy, most, p)?;
+    let fitted = fitted(&train, &shapes, most, tolerance, p, start)?;
+    let (m, e) = (fitted.0.separated, shift + fitted.1);
+    let modes = m.modes().iter().map(|x| faer::Mat::from_fn(x.nrows(), x.ncols(), |i, k| T::of(x[(i, k)])));
+    let lambda = m.lambda().iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
+    let separated = Separated::<T>::new(shapes, lambda, modes.collect())?;
     let condition_number = separated.condition_number()?;
-    let (mut error, mut standard_error) = (0.0, 0.0);
-    if !sizes.contains(&0) {
-        let fresh = grid.points(parameters.points, "error")?;
-        evaluations += parameters.points;
-        let zeros = vec![0; sizes.len()];
-        let entry = |index: &[usize]| separated.entry(index, &zeros).map_or(f64::NAN, |x| x.as_f64());
-        (error, standard_error) = fresh.error(sizes.len(), entry);
+    let fresh = Points::new(sizes, &f, p.points, p.seed, "error")?;
+    let zeros = vec![0; sizes.len()];
+    let entry = |index: &[usize]| separated.entry(index, &zeros).map_or(f64::NAN, |x| x.as_f64());
+    let (error, standard_error) = fresh.error(sizes.len(), entry);
+    let mut report = Report { error, ..fitted.0.report };
+    let norm = fitted.0.norm;
+    report.history.iter_mut().filter(|_| norm > 0.0).for_each(|point| point.error /= norm);
+    if report.status == Status::Converged && !(error <= tolerance.unwrap_or(f64::INFINITY)) {
+        // The train is not good enough.
+        let of_train = train.report.status;
+        report.status = if of_train == Status::Converged { Status::Stagnated } else { of_train };
     }
-    let mut status = search.status;
-    if status == Status::Converged && !(error <= tolerance.unwrap_or(f64::INFINITY)) {
-        status = Status::Stagnated; // the points of the choice were kinder than the fresh ones
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    let report = Report { status, iterations: search.sweeps, error, history: search.history, seconds };
-    Ok(FittedFunction { separated, condition_number, error, standard_error, evaluations, report })
+    report.seconds = start.elapsed().as_secs_f64();
+    let evaluations = train.evaluations + 2 * p.points;
+    let train_error = train.relative_error;
+    Ok(FittedFunction {
+        separated,
+        condition_number,
+        error,
+        standard_error,
+        train_error,
+        evaluations,
+        report,
+    })
+}
+
+/// The train of 2^-shift f.
+fn train(
+    sizes: &[usize],
+    f: &(impl Fn(&[usize]) -> f64 + Sync),
+    shift: i32,
+    tolerance: f64,
+    most: usize,
+    p: &FromFunction,
+) -> Result<CrossTrain<f64>> {
+    let parameters = Cross {
+        tolerance,
+        max_rank: most.saturating_add(MORE_RANKS),
+        max_evaluations: p.max_evaluations,
+        check_points: p.points,
+        seed: p.seed,
+        ..Cross::default()
+    };
+    cross(|index: &[usize]| scale_by_power_of_two(f(index), -shift), sizes, parameters).map_err(|error| {
+        match error {
+            Error::NonFinite { index, .. } if f(&index).is_finite() => Error::Parameter {
+                name: "f",
+                value: format!("values further apart than the numbers of a double reach, at {index:?}"),
+                remedy: "limit the range of its magnitudes",
+            },
+            other => other,
+        }
+    })
+}
+
+/// The fit to a train times 2^-e, and e.
+fn fitted(
+    found: &CrossTrain<f64>,
+    shapes: &[(usize, usize)],
+    most: usize,
+    tolerance: Option<f64>,
+    p: &FromFunction,
+    start: Instant,
+) -> Result<(Fitted<f64>, i32)> {
+    // Ranks that make less of a difference are not needed.
+    let rounded = found.train.round(Truncation::tolerance(TRAIN * tolerance.unwrap_or(0.0)))?.train;
+    let first = match tolerance {
+        Some(t) => {
+            rounded.round(Truncation::tolerance(t.max(FIRST)))?.train.ranks().into_iter().max().unwrap_or(1)
+        }
+        None => most,
+    };
+    let mut e = 0;
+    let moderate = |mut core: ndarray::Array3<f64>| {
+        let own = (0.5 * (core.dim().1 as f64).log2()).round() as i32;
+        e += own;
+        core.mapv_inplace(|x| scale_by_power_of_two(x, -own));
+        core
+    };
+    let train = TensorTrain::new(rounded.into_cores().into_iter().map(moderate).collect())?;
+    let als = Als {
+        rank: tolerance.map_or(p.rank, |t| SeparationRank::Tolerance((1.0 - 2.0 * TRAIN) * t)),
+        condition_bound: p.condition_bound,
+        progress: p.progress,
+        max_iterations: p.max_iterations,
+        max_seconds: p.max_seconds - start.elapsed().as_secs_f64(),
+        seed: p.seed,
+        ..Als::default()
+    };
+    let rules = Rules::free(shapes.len(), p.condition_bound);
+    Ok((descent::fit(&mut Train::new(train)?, shapes, &als, &rules, most, first, 0)?, e))
 }
 
 /// The largest number of terms, and the tolerance if there is one.
@@ -163,143 +269,26 @@ fn checked(shapes: &[(usize, usize)], p: &FromFunction) -> Result<(usize, Option
         let expected = "at least one mode is needed".to_string();
         return Err(Error::Shape { argument: "sizes", expected, found: Vec::new() });
     }
-    let wrong = |name, value: String, remedy| Err(Error::Parameter { name, value, remedy });
-    if p.fibres_per_term < 2 {
-        return wrong("fibres_per_term", p.fibres_per_term.to_string(), "take at least 2; 16 by default");
-    }
+    let als = Als::<f64> {
+        condition_bound: p.condition_bound,
+        progress: p.progress,
+        max_seconds: p.max_seconds,
+        ..Als::default()
+    };
+    als.check()?;
     if p.points < 2 {
-        return wrong("points", p.points.to_string(), "take at least 2; 1000 by default");
-    }
-    if !(p.condition_bound >= 1.0) {
-        return wrong("condition_bound", p.condition_bound.to_string(), "gamma is bounded by 1 or more");
-    }
-    if !(0.0..=1.0).contains(&p.progress) {
-        return wrong("progress", p.progress.to_string(), "pass a number between 0 and 1");
-    }
-    if !(p.max_seconds >= 0.0) {
-        return wrong("max_seconds", p.max_seconds.to_string(), "pass a number of seconds, 0 or more");
-    }
-    let largest = shapes.iter().map(|s| s.0).max().unwrap_or(0);
-    let bytes = largest as f64 * (p.fibres_per_term as f64 + 8.0) * size_of::<f64>() as f64;
-    if bytes > isize::MAX as f64 {
-        return Err(Error::TooLarge { what: "the fibres of a mode", bytes, remedy: "take a coarser grid" });
+        let remedy = "take at least 2; 1000 by default";
+        return Err(Error::Parameter { name: "points", value: p.points.to_string(), remedy });
     }
     let most = p.rank.limit(shapes)?;
+    let largest = shapes.iter().map(|s| s.0).max().unwrap_or(0);
+    let bytes = largest as f64 * (most.min(p.max_rank) + MORE_RANKS) as f64 * size_of::<f64>() as f64;
+    if bytes > isize::MAX as f64 {
+        let what = "the values along a mode";
+        return Err(Error::TooLarge { what, bytes, remedy: "take a coarser grid" });
+    }
     Ok(match p.rank {
         SeparationRank::Tolerance(t) => (most.min(p.max_rank), Some(t)),
         _ => (most, None),
     })
-}
-
-/// The search for factors, term by term.
-struct Search {
-    choice: Points,
-    /// All values are divided by 2^shift.
-    shift: i32,
-    best: Model,
-    best_error: f64,
-    sweeps: usize,
-    status: Status,
-    history: Vec<Progress>,
-}
-
-impl Search {
-    fn new(sizes: &[usize], mut choice: Points) -> Self {
-        let shift = choice.exponent();
-        choice.scale(-shift);
-        let best = Model::zero(sizes);
-        let best_error = choice.error(sizes.len(), |_| 0.0).0;
-        let history = vec![Progress { iteration: 0, seconds: 0.0, error: best_error }];
-        Self { choice, shift, best, best_error, sweeps: 0, status: Status::Converged, history }
-    }
-
-    /// Adds terms until the wish is met; how often f was called.
-    fn run<T: Scalar>(
-        &mut self,
-        grid: &Grid<'_, T, impl Fn(&[usize]) -> T + Sync>,
-        most: usize,
-        tolerance: Option<f64>,
-        p: &FromFunction,
-        start: Instant,
-    ) -> Result<usize> {
-        if self.choice.values.iter().all(|x| *x == 0.0) {
-            return Ok(0); // no model is better than zero
-        }
-        let d = grid.sizes.len();
-        let met = |error: f64| tolerance.is_some_and(|t| error <= t);
-        let mut fibres: Vec<Fibres> = (0..d).map(|i| grid.fibres(i, 0..0)).collect::<Result<_>>()?;
-        let (mut drawn, mut evaluations) = (0, 0);
-        let mut model = Model::zero(grid.sizes);
-        for rank in 1..=most {
-            let wanted = rank.saturating_mul(p.fibres_per_term).saturating_add(8);
-            for (i, known) in fibres.iter_mut().enumerate() {
-                let mut more = grid.fibres(i, drawn..wanted)?;
-                crate::matrix::scale_in_place(&mut more.values, -self.shift);
-                check_finite("f", &more.values).map_err(|_| Error::Parameter {
-                    name: "f",
-                    value: "values further apart than the numbers of a double reach".to_string(),
-                    remedy: "limit the range of its magnitudes",
-                })?;
-                known.extend(more);
-                evaluations += (wanted - drawn) * grid.sizes[i];
-            }
-            drawn = wanted;
-            let mut sweep =
-                Sweep { fibres: &fibres, bound: p.condition_bound, noise: self.best_error.min(1.0) };
-            sweep.add_term(&mut model, p.seed, rank);
-            let (mut recent, mut earlier, mut steps) = (Vec::new(), model.clone(), 0.0);
-            let mut leading = (f64::INFINITY, model.clone());
-            loop {
-                // Nesterov's weights, until the error rises.
-                let mut next = model.beyond(&earlier, steps / (steps + 3.0));
-                sweep.run(&mut next);
-                self.sweeps += 1;
-                let error = self.choice.error(d, |index| next.value(index)).0;
-                sweep.noise = error.min(self.best_error);
-                steps = if recent.last().is_some_and(|last| error > *last) { 0.0 } else { steps + 1.0 };
-                earlier = std::mem::replace(&mut model, next);
-                if error < self.best_error && model.condition_number() <= p.condition_bound {
-                    (self.best, self.best_error) = (model.clone(), error);
-                    let seconds = start.elapsed().as_secs_f64();
-                    self.history.push(Progress { iteration: self.sweeps, seconds, error });
-                }
-                if met(self.best_error) {
-                    self.status = Status::Converged;
-                    return Ok(evaluations);
-                }
-                recent.push(error);
-                if error < leading.0 {
-                    leading = (error, model.clone());
-                }
-                let slow = recent.len() > 10 && {
-                    let (old, new) = recent.split_at(recent.len() - 10);
-                    let least = |x: &[f64]| x.iter().copied().fold(f64::INFINITY, f64::min);
-                    !(least(new) <= (1.0 - p.progress) * least(old))
-                };
-                if slow || error == 0.0 {
-                    model = leading.1;
-                    break;
-                }
-                if self.sweeps >= p.max_iterations || start.elapsed().as_secs_f64() >= p.max_seconds {
-                    let late = self.sweeps < p.max_iterations;
-                    self.status = if late { Status::TimeLimit } else { Status::IterationLimit };
-                    return Ok(evaluations);
-                }
-            }
-        }
-        self.status = if tolerance.is_some() { Status::Stagnated } else { Status::Converged };
-        Ok(evaluations)
-    }
-}
-
-impl Model {
-    /// The representation of 2^shift times the model.
-    fn separated<T: Scalar>(&self, shapes: &[(usize, usize)], shift: i32) -> Result<Separated<T>> {
-        let modes = self
-            .modes
-            .iter()
-            .map(|mode| faer::Mat::from_fn(mode.nrows(), mode.ncols(), |i, k| T::of(mode[(i, k)])));
-        let lambda = self.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, shift)));
-        Separated::new(shapes.to_vec(), lambda.collect(), modes.collect())
-    }
 }

@@ -16,19 +16,20 @@
 //! | the precision that a sum may be stored in | [`Separated::smallest_precision`] |
 //! | a function of many variables, from samples | [`from_function`] |
 //! | sums, products, inner products, distances | [`Separated`] |
+//! | products with dense blocks; as an operator | [`Separated::apply`], [`Separated::operator`] |
 //! | the Laplacian in many dimensions, and its inverse | [`laplacian()`], [`inverse_of_kronecker_sum`] |
 //! | linear systems | [`conjugate_gradients`] |
 
 mod algebra;
 mod als;
+mod apply;
 mod descent;
 mod exponential_sum;
-mod fibres;
 mod function;
-mod function_sweep;
 mod gram;
 mod laplacian;
 mod nearest;
+mod points;
 mod precision;
 mod prune;
 mod rank;
@@ -37,10 +38,13 @@ mod representation;
 mod shapes;
 mod solve;
 pub(crate) mod start;
+mod stored;
 mod sweep;
 pub(crate) mod target;
+mod train_target;
 
 pub use als::{Als, FitStart, Fitted, als};
+pub use apply::SeparatedMatrix;
 pub use exponential_sum::ExponentialSum;
 pub use function::{FittedFunction, FromFunction, from_function};
 pub use laplacian::{ApproximateInverse, inverse_of_kronecker_sum, laplacian, second_difference};
@@ -51,3 +55,7 @@ pub use reduce::reduce;
 pub use representation::Separated;
 pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
 pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
+
+pub(crate) use descent::fit;
+pub(crate) use stored::Stored;
+pub(crate) use sweep::{Rule, Rules};

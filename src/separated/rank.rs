@@ -14,6 +14,12 @@ pub enum SeparationRank {
     Parameters(usize),
 }
 
+impl From<usize> for SeparationRank {
+    fn from(terms: usize) -> Self {
+        SeparationRank::Fixed(terms)
+    }
+}
+
 impl SeparationRank {
     /// The largest number of terms that the wish allows for these shapes: that of
     /// [`SeparationRank::Fixed`], what the budget affords, and for a tolerance

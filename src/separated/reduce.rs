@@ -19,7 +19,7 @@
 
 use super::als::{Als, Fitted};
 use super::descent;
-use super::sweep::product;
+use super::sweep::{Rules, product};
 use super::target::{Sum, Target, Terms, hadamard};
 use super::{Separated, SeparationRank};
 use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
@@ -49,7 +49,7 @@ use std::time::Instant;
 /// assert_eq!(r.separated.separation_rank(), 3);
 /// # lowrank::Result::Ok(())
 /// ```
-pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted<T>> {
+pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<'_, T>) -> Result<Fitted<T>> {
     parameters.check()?;
     let started = Instant::now();
     let mut limit = parameters.rank.limit(m.shapes())?;
@@ -68,7 +68,8 @@ pub fn reduce<T: Scalar>(m: &Separated<T>, parameters: &Als<T>) -> Result<Fitted
             SeparationRank::Tolerance(t) => unfolding_rank(&target, t)?,
             _ => limit,
         };
-        descent::fit(&mut target, m.shapes(), parameters, limit, first, e)?
+        let rules = Rules::free(m.order(), parameters.condition_bound);
+        descent::fit(&mut target, m.shapes(), parameters, &rules, limit, first, e)?
     };
     let wished = matches!(parameters.rank, SeparationRank::Tolerance(_));
     let missed = wished && fitted.report.status != Status::Converged;

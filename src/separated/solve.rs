@@ -33,6 +33,7 @@ use super::algebra::square;
 use super::prune::{Pruned, prune};
 use super::{Als, FitStart, Separated, SeparationRank, reduce};
 use crate::matrix::{exponent, scale_by_power_of_two};
+use crate::report::Watch;
 use crate::{Error, Progress, Report, Result, Scalar, Status};
 use std::time::Instant;
 
@@ -55,6 +56,8 @@ pub struct ConjugateGradients<'a, T: Scalar> {
     pub max_iterations: usize,
     /// The most seconds (wall clock); infinite by default. An iteration under way is completed.
     pub max_seconds: f64,
+    /// Told of every iteration, with the residual |B - A X|_F; may ask to stop.
+    pub callback: Watch<'a>,
 }
 
 impl<T: Scalar> Default for ConjugateGradients<'_, T> {
@@ -67,6 +70,7 @@ impl<T: Scalar> Default for ConjugateGradients<'_, T> {
             direction_terms: 16,
             max_iterations: 100,
             max_seconds: f64::INFINITY,
+            callback: Watch::default(),
         }
     }
 }
@@ -117,24 +121,19 @@ pub fn conjugate_gradients<T: Scalar>(
     // Powers of two bring both to a moderate size, and X back.
     let (e, f) = (size(a), size(b));
     let (small_a, small_b) = (shifted(a, -e)?, shifted(b, -f)?);
-    let search = Search { a: &small_a, b: &small_b, parameters, norm: small_b.frobenius()?, started };
+    let (size, norm) = (b.frobenius()?, small_b.frobenius()?);
+    let search = Search { a: &small_a, b: &small_b, parameters, size, norm, started };
     let (x, status, steps) = search.run()?;
     let x = shifted(&x, f - e)?;
-    let norm = b.frobenius()?;
     let error = residual(a, &x, b)?.frobenius()?;
-    let relative = if norm > 0.0 { error / norm } else { 0.0 };
+    let relative = if size > 0.0 { error / size } else { 0.0 };
     let condition_number = x.condition_number()?;
     let met = relative <= parameters.tolerance && condition_number <= parameters.condition_bound;
     let status = match status {
         Status::Converged if !met => Status::Stagnated,
         other => other,
     };
-    let point = |step: &Step| Progress {
-        iteration: step.iteration,
-        seconds: step.seconds,
-        error: step.residual * norm,
-    };
-    let history = steps.iter().map(point).collect();
+    let history = steps.iter().map(|step| step.progress(size)).collect();
     let iterations = steps.len() - 1;
     let seconds = started.elapsed().as_secs_f64();
     let terms = steps.iter().map(|s| s.terms).collect();
@@ -150,10 +149,19 @@ struct Step {
     terms: usize,
 }
 
+impl Step {
+    /// For a right-hand side of norm `size`.
+    fn progress(&self, size: f64) -> Progress {
+        Progress { iteration: self.iteration, seconds: self.seconds, error: self.residual * size }
+    }
+}
+
 struct Search<'a, T: Scalar> {
     a: &'a Separated<T>,
     b: &'a Separated<T>,
     parameters: &'a ConjugateGradients<'a, T>,
+    /// |B|_F of the right-hand side given, and of `b`.
+    size: f64,
     norm: f64,
     started: Instant,
 }
@@ -189,7 +197,13 @@ impl<T: Scalar> Search<'_, T> {
                 break;
             };
             (y, r, rho) = (next.x, next.rest, next.residual);
-            steps.push(self.step(iteration, rho, &y));
+            let step = self.step(iteration, rho, &y);
+            let stops = par.callback.stops(&step.progress(self.size));
+            steps.push(step);
+            if stops {
+                status = Status::Interrupted;
+                break;
+            }
             before = Some(direction);
         }
         let (x, fits) = self.finished(&y, rho)?;

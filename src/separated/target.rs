@@ -1,12 +1,11 @@
-//! What the alternating least squares of [`super::sweep`] fit: a stored tensor, a sum of Kronecker
-//! products, or either less a fit of it. Only sizes p_i = m_i n_i are known here, no shapes.
+//! What the alternating least squares of [`super::sweep`] fit: a stored tensor ([`super::stored`]), a sum
+//! of Kronecker products, or either less a fit of it. Only sizes p_i = m_i n_i are known here, no shapes.
 
 use super::Separated;
 use super::gram::{Pair, Sliced};
 use crate::Scalar;
-use crate::matrix::{frobenius, product_by_rows, scale_by_power_of_two, scaled};
-use faer::{Mat, MatMut, MatRef};
-use rayon::prelude::*;
+use crate::matrix::{product_by_rows, scale_by_power_of_two};
+use faer::Mat;
 
 /// `sum_k lambda_k v_k^(1) (x) ... (x) v_k^(d)`, v_k^(i) the unit column k of mode i (p_i, s).
 #[derive(Debug, Clone)]
@@ -29,6 +28,17 @@ impl<T: Scalar> Terms<T> {
     /// The number of terms.
     pub fn len(&self) -> usize {
         self.lambda.len()
+    }
+    /// The terms of largest lambda, so many.
+    pub fn largest(&self, count: usize) -> Self {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by(|&a, &b| self.lambda[b].total_cmp(&self.lambda[a]));
+        order.truncate(count);
+        let mode = |mode: &Mat<T>| Mat::from_fn(mode.nrows(), order.len(), |i, k| mode[(i, order[k])]);
+        Self {
+            lambda: order.iter().map(|&k| self.lambda[k]).collect(),
+            modes: self.modes.iter().map(mode).collect(),
+        }
     }
     fn sliced(&self) -> Sliced {
         Sliced::new(self.lambda.clone(), &self.modes)
@@ -64,127 +74,12 @@ pub(crate) trait Target<T: Scalar>: Sync {
     /// `sum A[i_1, ..., i_d] prod_{j != mode} V_j[i_j, k]` (p_mode, s): the unfolding of `mode` times
     /// the Khatri-Rao product of the other modes.
     ///
-    /// Asked for modes 0, 1, ..., d - 1 in turn: what was computed for one serves the next, so
-    /// modes before `mode` may have changed since mode 0, and later ones may not.
+    /// Asked for modes in rising order, over and over: what was computed for one serves the next, so
+    /// modes before `mode` may have changed since the first of a round, and later ones may not. None is
+    /// left out of a round but in fits of a stored tensor.
     fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T>;
     /// |A - X|_F, from the residual.
     fn error(&self, x: &Terms<T>) -> f64;
-}
-
-/// A stored tensor, first index fastest.
-///
-/// Modes are cut into a first and a second half. Each half is contracted with the Khatri-Rao
-/// product of the other by one matrix product a sweep (4 N s flops for both, N entries), from which
-/// each mode of the half follows by O(s sqrt(N)) operations.
-pub(crate) struct Stored<T: Scalar> {
-    sizes: Vec<usize>,
-    /// (product of the sizes of the first half, of the second)
-    tensor: Mat<T>,
-    cut: usize,
-    norm: f64,
-    /// The contraction of the half at work: (product of its sizes, s).
-    partial: Mat<T>,
-}
-
-impl<T: Scalar> Stored<T> {
-    /// The tensor whose entries, first index fastest, are `entries` times 2^-e, of moderate size.
-    pub fn new(sizes: Vec<usize>, entries: &[T], e: i32) -> Self {
-        let rows = |cut: usize| sizes[..cut].iter().product::<usize>();
-        let total = entries.len();
-        let cut = (1..sizes.len()).min_by_key(|&cut| rows(cut) + total / rows(cut).max(1)).unwrap_or(1);
-        let rows = rows(cut);
-        let cols = total.checked_div(rows).unwrap_or(0);
-        let tensor = scaled(MatRef::from_column_major_slice(entries, rows, cols), -e);
-        let norm = frobenius(&tensor);
-        Self { sizes, tensor, cut, norm, partial: Mat::new() }
-    }
-}
-
-impl<T: Scalar> Target<T> for Stored<T> {
-    fn sizes(&self) -> &[usize] {
-        &self.sizes
-    }
-    fn norm(&self) -> f64 {
-        self.norm
-    }
-    fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        let (first, s) = (mode < self.cut, modes[mode].ncols());
-        let (range, others) =
-            if first { (0..self.cut, self.cut..modes.len()) } else { (self.cut..modes.len(), 0..self.cut) };
-        if mode == range.start {
-            let product = khatri_rao(&modes[others], s);
-            let tensor = if first { self.tensor.as_ref() } else { self.tensor.transpose() };
-            self.partial = Mat::zeros(tensor.nrows(), product.ncols());
-            product_by_rows(self.partial.as_mut(), tensor, product.as_ref());
-        }
-        let before = khatri_rao(&modes[range.start..mode], s); // (left, s)
-        let after = khatri_rao(&modes[mode + 1..range.end], s); // (right, s)
-        contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
-    }
-    fn error(&self, x: &Terms<T>) -> f64 {
-        let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
-        let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
-        for (k, &lambda) in x.lambda.iter().enumerate() {
-            left.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() * lambda));
-        }
-        let (rows, cols) = self.tensor.shape();
-        let width = 65_536_usize.div_ceil(rows.max(1)).clamp(1, cols.max(1));
-        let block = |b: usize| {
-            let range = b * width..(b * width + width).min(cols);
-            let mut residual = Mat::zeros(rows, range.len());
-            T::product(
-                residual.as_mut(),
-                false,
-                left.as_ref(),
-                right.as_ref().subrows(range.start, range.len()).transpose(),
-            );
-            residual -= self.tensor.as_ref().subcols(range.start, range.len());
-            frobenius(&residual).powi(2)
-        };
-        let sums: Vec<f64> = (0..cols.div_ceil(width)).into_par_iter().map(block).collect();
-        sums.into_iter().sum::<f64>().sqrt()
-    }
-}
-
-/// The columnwise Kronecker products, first mode fastest: (product of the rows, s); ones (1, s) of
-/// no modes.
-fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
-    let Some((first, rest)) = modes.split_first() else { return Mat::from_fn(1, s, |_, _| T::of(1.0)) };
-    rest.iter().fold(first.clone(), |product, mode| {
-        let p = product.nrows();
-        let mut out = Mat::zeros(p * mode.nrows(), s);
-        for k in 0..s {
-            let column = product.col_as_slice(k);
-            for (out, x) in out.col_as_slice_mut(k).chunks_exact_mut(p.max(1)).zip(mode.col_as_slice(k)) {
-                out.iter_mut().zip(column).for_each(|(out, y)| *out = *x * *y);
-            }
-        }
-        out
-    })
-}
-
-/// Column k of the result (p, s): column k of `partial`, a tensor (left, p, right), times column k of
-/// `before` (left, s) and of `after` (right, s).
-fn contract<T: Scalar>(
-    partial: MatRef<'_, T>,
-    before: MatRef<'_, T>,
-    p: usize,
-    after: MatRef<'_, T>,
-) -> Mat<T> {
-    let s = partial.ncols();
-    let mut out = Mat::zeros(p, s);
-    let column = |k: usize, mut out: MatMut<'_, T>| {
-        let (before, after) = (before.subcols(k, 1), after.subcols(k, 1));
-        let (left, right) = (before.nrows(), after.nrows());
-        let Some(values) = partial.col(k).try_as_col_major() else { return };
-        let tensor = MatRef::from_column_major_slice(values.as_slice(), left * p, right);
-        let mut matrix = Mat::zeros(left * p, 1);
-        T::product(matrix.as_mut(), false, tensor, after);
-        let matrix = MatRef::from_column_major_slice(matrix.col_as_slice(0), left, p);
-        T::product(out.as_mut(), false, matrix.transpose(), before);
-    };
-    out.as_mut().par_col_chunks_mut(1).enumerate().for_each(|(k, out)| column(k, out));
-    out
 }
 
 /// A sum of Kronecker products.
@@ -297,27 +192,4 @@ pub(super) fn hadamard<T: Scalar>(mut a: Mat<T>, b: &Mat<T>) -> Mat<T> {
         a.col_as_slice_mut(k).iter_mut().zip(b.col_as_slice(k)).for_each(|(a, b)| *a *= *b);
     }
     a
-}
-
-/// The entries of M (m_1 ... m_d, n_1 ... n_d) as the tensor (m_1 n_1, ..., m_d n_d), first index
-/// fastest: index i_k + m_k j_k in mode k.
-pub(super) fn rearranged<T: Scalar>(m: MatRef<'_, T>, shapes: &[(usize, usize)]) -> Vec<T> {
-    // Where row i and column j begin: sums over the modes.
-    let offsets = |side: fn(&(usize, usize)) -> usize, within: fn(&(usize, usize)) -> usize| {
-        let (mut offsets, mut stride) = (vec![0], 1);
-        for shape in shapes {
-            let step = stride * within(shape);
-            offsets = offsets.iter().flat_map(|o| (0..side(shape)).map(move |i| o + i * step)).collect();
-            stride *= shape.0 * shape.1;
-        }
-        offsets
-    };
-    let (rows, cols) = (offsets(|s| s.0, |_| 1), offsets(|s| s.1, |s| s.0));
-    let mut out = vec![T::of(0.0); m.nrows() * m.ncols()];
-    for (j, col) in cols.iter().enumerate() {
-        for (i, row) in rows.iter().enumerate() {
-            out[row + col] = m[(i, j)];
-        }
-    }
-    out
 }

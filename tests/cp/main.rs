@@ -1,10 +1,14 @@
 //! Canonical polyadic decompositions against sums over the terms.
 
+mod als;
+mod constraints;
 mod diagnostics;
 mod masked;
 mod rank_choice;
 mod representation;
 mod sampled;
+#[path = "../support/mod.rs"]
+mod support;
 
 use lowrank::faer::Mat;
 use lowrank::ndarray::{ArrayD, Dimension, IxDyn};

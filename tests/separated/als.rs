@@ -4,14 +4,17 @@
 use super::support::{bad_places, non_finite, same_on_any_threads};
 use super::*;
 use lowrank::matrix::{frobenius, scaled};
+use lowrank::report::Watch;
 use lowrank::separated::{Als, FitStart, Fitted, SeparationRank, als};
-use lowrank::{Error, Status, svd};
+use lowrank::{Error, Progress, Status, svd};
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 
-fn fixed<T: Scalar>(s: usize, bound: f64) -> Als<T> {
+fn fixed<T: Scalar>(s: usize, bound: f64) -> Als<'static, T> {
     Als { rank: SeparationRank::Fixed(s), condition_bound: bound, ..Default::default() }
 }
 
-fn tolerance<T: Scalar>(t: f64) -> Als<T> {
+fn tolerance<T: Scalar>(t: f64) -> Als<'static, T> {
     Als { rank: SeparationRank::Tolerance(t), ..Default::default() }
 }
 
@@ -32,7 +35,7 @@ fn collinear(congruence: f64, s: usize, p: usize) -> Separated<f64> {
 
 /// What every result keeps: error and gamma as computed from the whole matrix, the bound, errors that
 /// fall.
-fn check<T: Scalar>(case: &str, a: &Mat<T>, fit: &Fitted<T>, parameters: &Als<T>) {
+fn check<T: Scalar>(case: &str, a: &Mat<T>, fit: &Fitted<T>, parameters: &Als<'_, T>) {
     let (x, wide) = (dense(&fit.separated), support::wide(a.as_ref()));
     let (error, norm) = (frobenius(&(&wide - &x)), frobenius(&x));
     let sum = fit.separated.lambda().iter().map(|x| x.as_f64().powi(2)).sum::<f64>().sqrt();
@@ -291,4 +294,33 @@ fn bad_input_is_named() {
     assert!(matches!(als(&a, &[(2, 3), (3, 1)], &tolerance(0.1)), Err(Error::Shape { argument: "a", .. })));
     assert!(als(&a, &[(1 << 40, 1 << 40); 4], &tolerance(0.1)).is_err());
     assert!(als(&a, &[], &tolerance(0.1)).is_err());
+}
+
+/// Told of every sweep with falling errors; stopped where it says so, with the best terms.
+#[test]
+fn a_callback_is_told_and_may_stop() {
+    let a = Mat::from_fn(1000, 1, |i, _| 1.0 / (1.0 + (i / 100 + i / 10 % 10 + i % 10) as f64));
+    let told = Mutex::new(Vec::new());
+    let watch = |stop: usize| {
+        let told = &told;
+        move |p: &Progress| {
+            told.lock().unwrap().push(*p);
+            if p.iteration == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    };
+    for (stop, status) in [(7, Status::Interrupted), (usize::MAX, Status::Converged)] {
+        told.lock().unwrap().clear();
+        let watch = watch(stop);
+        let parameters = Als { callback: Watch::new(&watch), ..tolerance(1e-8) };
+        let fit = als(&a, &[(10, 1); 3], &parameters).unwrap();
+        check("callback", &a, &fit, &parameters);
+        assert_eq!(fit.report.status, status);
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), fit.report.iterations);
+        assert!(told.iter().enumerate().all(|(i, p)| p.iteration == i + 1));
+        if status == Status::Interrupted {
+            assert!(told.len() == stop && told.is_sorted_by(|a, b| b.error <= a.error));
+            assert!((told[stop - 1].error - fit.report.error).abs() <= 1e-6 * fit.report.error);
+        }
+    }
 }

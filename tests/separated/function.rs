@@ -42,34 +42,35 @@ fn a_gaussian_has_rank_one_in_any_dimension() {
 
 #[test]
 fn sines_of_a_sum_have_rank_d() {
-    for d in 2..=6 {
-        let fit = fit(16, d, tolerance(1e-6), |i| sum(i, 16).sin());
+    for (d, t) in [(2, 1e-6), (3, 1e-9), (5, 1e-8), (8, 1e-8), (12, 1e-8), (20, 1e-6)] {
+        let fit = fit(20, d, tolerance(t), |i| sum(i, 20).sin());
         let case = format!("d = {d}: {}", fit.report);
         assert_eq!(fit.report.status, Status::Converged, "{case}");
-        assert!(fit.error <= 1e-6 && fit.standard_error <= 0.3 * fit.error.max(1e-15), "{case}");
-        assert!((d..=d + 2).contains(&fit.separated.separation_rank()), "{case}");
-        assert!(fit.condition_number <= 1e4, "{case}");
-        assert!(fit.evaluations < 16 * d * (16 * (d + 2) + 8) + 2001, "{case}");
+        assert!(fit.error <= t && fit.standard_error <= 0.3 * fit.error.max(1e-15), "{case}");
+        assert_eq!(fit.separated.separation_rank(), d, "{case}");
+        assert!(fit.condition_number <= 100.0, "{case}");
+        // Of 20^d.
+        assert!(fit.evaluations < 200 * d + 6000 && fit.train_error < 1e-13, "{case}, {}", fit.evaluations);
     }
     // No fewer than d terms do.
     for d in [2, 3, 4] {
         let fit = fit(16, d, fixed(d - 1), |i| sum(i, 16).sin());
         assert!(fit.error > 1e-4, "d = {d}: {}", fit.error);
     }
-    let exact = fit(16, 3, FromFunction { progress: 1e-3, ..tolerance(1e-11) }, |i| sum(i, 16).sin());
+    let exact = fit(16, 3, tolerance(1e-11), |i| sum(i, 16).sin());
     assert!(exact.error <= 1e-11, "{}", exact.report);
 }
 
 #[test]
 fn other_functions() {
     for (name, d, t, f) in [
-        ("1 / (1 + sum)", 3, 1e-4, (|s: f64| 1.0 / (1.0 + s)) as fn(f64) -> f64),
-        ("1 / (1 + sum)", 6, 1e-2, |s| 1.0 / (1.0 + s)),
-        ("root", 4, 1e-2, |s| (s + 0.01).sqrt()),
+        ("1 / (1 + sum)", 5, 1e-8, (|s: f64| 1.0 / (1.0 + s)) as fn(f64) -> f64),
+        ("1 / (1 + sum)", 8, 1e-6, |s| 1.0 / (1.0 + s)),
+        ("root", 4, 1e-6, |s| (s + 0.01).sqrt()),
         ("constant", 9, 1e-12, |_| 3.0),
-        ("sum", 8, 1e-6, |s| s),
+        ("sum", 8, 1e-8, |s| s),
     ] {
-        let fit = fit(16, d, tolerance(t), |i| f(sum(i, 16)));
+        let fit = fit(20, d, tolerance(t), |i| f(sum(i, 20)));
         assert_eq!(fit.report.status, Status::Converged, "{name}: {}", fit.report);
         assert!(fit.error <= t, "{name}: {}", fit.report);
         assert!(fit.report.history.is_sorted_by(|a, b| a.error > b.error), "{name}");
@@ -80,8 +81,8 @@ fn other_functions() {
 #[test]
 fn the_condition_number_keeps_to_its_bound() {
     let mut last = f64::INFINITY;
-    for bound in [1.0, 3.0, 30.0, 1000.0] {
-        let p = FromFunction { condition_bound: bound, progress: 1e-3, ..fixed(2) };
+    for bound in [1.01, 3.0, 30.0, 1000.0] {
+        let p = FromFunction { condition_bound: bound, ..fixed(2) };
         let fit = fit(10, 3, p, |i| sum(i, 10));
         assert!(fit.condition_number <= bound * (1.0 + 1e-9), "{bound}: {}", fit.condition_number);
         let recomputed = fit.separated.condition_number().unwrap();
@@ -126,7 +127,7 @@ fn evaluations_are_counted_and_limits_hold() {
     for (p, status) in [
         (FromFunction { max_iterations: 2, ..Default::default() }, Status::IterationLimit),
         (FromFunction { max_seconds: 0.0, ..Default::default() }, Status::TimeLimit),
-        (FromFunction { max_rank: 2, ..Default::default() }, Status::Stagnated),
+        (FromFunction { max_rank: 1, ..Default::default() }, Status::Stagnated),
     ] {
         let fit = from_function(&[12; 4], hard, &p).unwrap();
         assert_eq!(fit.report.status, status, "{}", fit.report);
@@ -161,7 +162,6 @@ fn inputs_that_do_not_fit() {
     let one = |_: &[usize]| 1.0;
     assert!(matches!(from_function(&[], one, &fixed(1)), Err(Error::Shape { argument: "sizes", .. })));
     for p in [
-        FromFunction { fibres_per_term: 1, ..Default::default() },
         FromFunction { points: 1, ..Default::default() },
         FromFunction { condition_bound: 0.5, ..Default::default() },
         FromFunction { condition_bound: f64::NAN, ..Default::default() },

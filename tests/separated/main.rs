@@ -5,6 +5,7 @@ mod support;
 
 mod algebra;
 mod als;
+mod apply;
 mod function;
 mod laplacian;
 mod nearest;

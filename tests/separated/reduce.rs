@@ -5,7 +5,7 @@ use lowrank::matrix::frobenius;
 use lowrank::separated::{Als, Fitted, SeparationRank, reduce};
 use lowrank::{Status, svd};
 
-fn tolerance<T: Scalar>(t: f64) -> Als<T> {
+fn tolerance<T: Scalar>(t: f64) -> Als<'static, T> {
     Als { rank: SeparationRank::Tolerance(t), ..Default::default() }
 }
 

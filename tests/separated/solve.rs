@@ -4,11 +4,14 @@ use super::support::same_on_any_threads;
 use super::{dense, random};
 use lowrank::faer::Mat;
 use lowrank::matrix::frobenius;
+use lowrank::report::Watch;
 use lowrank::separated::{
     ConjugateGradients, Solution, conjugate_gradients, inverse_of_kronecker_sum, laplacian, second_difference,
 };
-use lowrank::{Error, Scalar, Separated, Status};
+use lowrank::{Error, Progress, Scalar, Separated, Status};
 use std::f64::consts::PI;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 fn ones<T: Scalar>(n: usize, d: usize) -> Separated<T> {
     Separated::from_terms(vec![vec![Mat::full(n, 1, T::of(1.0)); d]]).unwrap()
@@ -153,6 +156,29 @@ fn zero_limits_and_scales() {
         assert_eq!(solution.report.status, Status::Converged);
         assert_eq!(solution.x.modes(), x.modes(), "2^{e}, 2^{f}");
     }
+}
+
+/// Told of every iteration with the errors of the history; stopped where it says so.
+#[test]
+fn a_callback_is_told_and_may_stop() {
+    let (a, b) = (coupled(8, 3), ones(8, 3).scaled(1e200).unwrap());
+    let p = inverse(8, 3, 0.1);
+    let told = Mutex::new(Vec::new());
+    let watch = |now: &Progress| {
+        told.lock().unwrap().push(*now);
+        if now.iteration == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let parameters = ConjugateGradients {
+        preconditioner: Some(&p),
+        tolerance: 1e-10,
+        callback: Watch::new(&watch),
+        ..Default::default()
+    };
+    let solution = conjugate_gradients(&a, &b, &parameters).unwrap();
+    check(&a, &b, &solution, &parameters, "callback");
+    assert_eq!(solution.report.status, Status::Interrupted);
+    assert_eq!(*told.lock().unwrap(), solution.report.history[1..]);
+    assert_eq!(solution.report.iterations, 2);
 }
 
 #[test]

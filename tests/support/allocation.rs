@@ -1,7 +1,8 @@
-//! The most memory in use at once, for test programs of one test: it counts for the whole program.
+//! The most memory in use at once. It counts for the whole program: its tests hold [`alone`].
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The system's allocator, which remembers how much is in use and the most there was.
 struct Counting;
@@ -31,6 +32,12 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Keeps the other tests of the program waiting.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The most bytes in use at once while `work` runs, beyond those in use before; its result counts.
 pub fn peak<X>(work: impl FnOnce() -> X) -> (X, usize) {

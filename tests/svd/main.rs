@@ -6,10 +6,14 @@
 
 mod adaptive;
 mod factorizations;
+#[cfg(target_os = "linux")]
+mod file;
 mod krylov;
+mod lanczos;
 mod operators;
 mod sketches;
 mod spectrum;
+mod streaming;
 #[path = "../support/mod.rs"]
 mod support;
 

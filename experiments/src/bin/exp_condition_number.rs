@@ -1,8 +1,5 @@
 //! Alternating least squares on hard tensors: error and condition number: see `--help`.
 
-use lowrank_experiments::{cli, condition_number::ConditionNumbers};
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main(ConditionNumbers)
+fn main() -> std::process::ExitCode {
+    lowrank_experiments::programs::condition_number()
 }

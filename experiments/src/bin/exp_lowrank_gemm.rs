@@ -1,8 +1,5 @@
 //! Products from low-rank factors: error against speed: see `--help`.
 
-use lowrank_experiments::{cli, lowrank_gemm::LowRankGemm};
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main(LowRankGemm)
+fn main() -> std::process::ExitCode {
+    lowrank_experiments::programs::lowrank_gemm()
 }

@@ -1,8 +1,5 @@
 //! Poisson's equation in many dimensions: see `--help`.
 
-use lowrank_experiments::{cli, separated_laplacian::SeparatedLaplacian};
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main(SeparatedLaplacian)
+fn main() -> std::process::ExitCode {
+    lowrank_experiments::programs::separated_laplacian()
 }

@@ -1,8 +1,5 @@
 //! Spectra of the weight matrices of a network: see `--help`.
 
-use lowrank_experiments::{cli, spectra::Spectra};
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main(Spectra)
+fn main() -> std::process::ExitCode {
+    lowrank_experiments::programs::spectra()
 }

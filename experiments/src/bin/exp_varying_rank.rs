@@ -1,8 +1,5 @@
 //! Regenerates the figure of relative max-norm errors with varying rank: see `--help`.
 
-use lowrank_experiments::{cli, grid::Figure};
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main(Figure::VaryingRank)
+fn main() -> std::process::ExitCode {
+    lowrank_experiments::programs::varying_rank()
 }

@@ -8,9 +8,9 @@ use crate::families::{Family, check_sweep};
 use crate::measure::{Latest, median_seconds, spectral_norm};
 use crate::plot::lowrank_gemm as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study};
+use crate::study::{NoChoice, Program, Study, program};
 use crate::sweeps::{Lists, Sweeps};
-use crate::table::{FAILED, VERSION};
+use crate::table::{Record, row};
 use anyhow::Result;
 use lowrank::faer::Mat;
 use lowrank::matmul::{Operand, chain_into, dense_into};
@@ -74,60 +74,40 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The family.
-    pub family: Family,
-    /// Where weights come from; empty for other families.
-    pub weights: String,
-    /// Size.
-    pub n: usize,
-    /// Rank of both factorizations.
-    pub rank: usize,
-    /// Seed.
-    pub seed: u64,
-    /// |C - C_r|_F / |C|_F.
-    pub error: f64,
-    /// |C - C_r|_2 / |C|_2; both estimates from below, within about 1 %.
-    pub spectral_error: f64,
-    /// The smallest rank at most `rank` whose error is at most 1 %; none if there is none.
-    pub rank_1_percent: Option<usize>,
-    /// The same for 5 %.
-    pub rank_5_percent: Option<usize>,
-    /// The same for 10 %.
-    pub rank_10_percent: Option<usize>,
-    /// Share of nonzeros in A.
-    pub nonzeros: f64,
-    /// Numbers in the factors over those of A and B stored densely, also where A and B are sparse.
-    pub memory: f64,
-    /// Seconds of the full product, the median.
-    pub full_seconds: f64,
-    /// Seconds of the product of the factors into a dense matrix, the median.
-    pub online_seconds: f64,
-    /// Seconds of both factorizations, the median.
-    pub offline_seconds: f64,
-    /// Threads of each.
-    pub threads: usize,
-    /// Why it ended: `done` or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The family.
+        family: Family = trial.case.family,
+        /// Where weights come from; empty for other families.
+        weights: String = trial.case.weights.to_string(),
+        /// Size.
+        n: usize = trial.case.n,
+        /// Rank of both factorizations.
+        rank: usize = trial.rank,
+        /// Seed.
+        seed: u64 = trial.case.seed,
+        /// |C - C_r|_F / |C|_F.
+        error: f64 = f64::NAN,
+        /// |C - C_r|_2 / |C|_2; both estimates from below, within about 1 %.
+        spectral_error: f64 = f64::NAN,
+        /// The smallest rank at most `rank` whose error is at most 1 %; none if there is none.
+        rank_1_percent: Option<usize> = None,
+        /// The same for 5 %.
+        rank_5_percent: Option<usize> = None,
+        /// The same for 10 %.
+        rank_10_percent: Option<usize> = None,
+        /// Share of nonzeros in A.
+        nonzeros: f64 = f64::NAN,
+        /// Numbers in the factors over those of A and B stored densely, also where A and B are sparse.
+        memory: f64 = f64::NAN,
+        /// Seconds of the full product, the median.
+        full_seconds: f64 = f64::NAN,
+        /// Seconds of the product of the factors into a dense matrix, the median.
+        online_seconds: f64 = f64::NAN,
+        /// Seconds of both factorizations, the median.
+        offline_seconds: f64 = f64::NAN,
+    } timed on threads
 }
 
 /// The experiment.
@@ -140,28 +120,12 @@ impl Study for LowRankGemm {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_lowrank_gemm"
-    }
-
-    fn stem(self) -> &'static str {
-        "lowrank_gemm"
-    }
-
-    fn about(self) -> String {
-        "Products from low-rank factors: error, speedup and the rank needed, against rank, decay and sparsity"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../../presets/lowrank_gemm_quick.toml"),
-            Preset::Paper => include_str!("../../presets/lowrank_gemm_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        true
+    fn program(self) -> Program {
+        program!(
+            "lowrank_gemm",
+            "Products from low-rank factors: error, speedup and the rank needed, against rank, decay and \
+             sparsity"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -171,8 +135,6 @@ impl Study for LowRankGemm {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         config.trials()
@@ -237,34 +199,9 @@ impl Study for LowRankGemm {
             full_seconds,
             online_seconds,
             offline_seconds,
-            threads: rayon::current_num_threads(),
             n: problem.size(),
-            status: "done".to_string(),
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            family: trial.case.family,
-            weights: trial.case.weights.to_string(),
-            n: trial.case.n,
-            rank: trial.rank,
-            seed: trial.case.seed,
-            error: f64::NAN,
-            spectral_error: f64::NAN,
-            rank_1_percent: None,
-            rank_5_percent: None,
-            rank_10_percent: None,
-            nonzeros: f64::NAN,
-            memory: f64::NAN,
-            full_seconds: f64::NAN,
-            online_seconds: f64::NAN,
-            offline_seconds: f64::NAN,
-            threads: 0,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

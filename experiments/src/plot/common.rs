@@ -1,7 +1,8 @@
 //! What the figures of the products and decompositions share: their places, keys and captions.
 
 use crate::families::{Family, describe};
-use crate::study::{Record, Study};
+use crate::study::Study;
+use crate::table::Record;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 

@@ -7,7 +7,8 @@ use crate::figure::Row;
 use crate::fit::{self, Power};
 use crate::grid::{Axis, Figure, Function, MethodName, Sampling, Trial};
 use crate::series::{Series, series};
-use crate::study::{Record, Study};
+use crate::study::Study;
+use crate::table::Record;
 use anyhow::{Result, bail};
 use std::collections::{BTreeSet, HashSet};
 

@@ -19,3 +19,4 @@ pub mod separation_rank;
 pub mod sheet;
 pub mod spectra;
 pub mod style;
+pub mod tensor_compression;

@@ -1,14 +1,16 @@
 //! Sums of Kronecker products: error against separation rank and storage, for two to four factors,
 //! beside the truncated SVD.
 
+mod choices;
 mod inputs;
 
+pub use choices::{Family, Form};
 pub use inputs::{BLOCKS, DISK, MOTION, NOISE, SIGMA, factors};
 
 use crate::plot::separation_rank as plots;
 use crate::plot::sheet::Sheet;
-use crate::study::{NoChoice, Preset, Record, Study, distinct};
-use crate::table::{FAILED, VERSION};
+use crate::study::{NoChoice, Program, Study, distinct, program};
+use crate::table::{Record, row};
 use crate::weights::{lasting, open};
 use anyhow::{Result, bail};
 use lowrank::separated::{Als, Nearest, NearestSum, SeparationRank, als, best_shapes, nearest, splits};
@@ -35,86 +37,6 @@ pub struct Config {
     pub largest_share: f64,
     /// Largest number of sweeps for three and more factors.
     pub sweeps: usize,
-}
-
-/// A family of matrices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Independent Gaussian entries.
-    Random,
-    /// 1 / (1 + 16 |x - y|^2) for the points x, y of a grid in the unit square.
-    SmoothKernel,
-    /// Blocks of a few kinds, and noise.
-    BlockStructured,
-    /// The blur of an image by a Gaussian, zero outside: a Kronecker product.
-    BlurGaussian,
-    /// The blur by a motion along the diagonal.
-    BlurMotion,
-    /// The blur by a disk, out of focus.
-    BlurDisk,
-    /// Weights of a trained network.
-    Weights,
-}
-
-impl Family {
-    /// Whether the matrix depends on the seed.
-    fn random(self) -> bool {
-        matches!(self, Family::Random | Family::BlockStructured)
-    }
-}
-
-/// A form of the approximation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// Columns times rows: the truncated SVD.
-    Svd,
-    /// Two factors as square as they get.
-    Two,
-    /// Two factors of the best shapes of all, with the storage of `two`.
-    Best,
-    /// Three factors as square as they get.
-    Three,
-    /// Four factors as square as they get.
-    Four,
-}
-
-impl Form {
-    /// All of them.
-    pub const ALL: [Form; 5] = [Form::Svd, Form::Two, Form::Best, Form::Three, Form::Four];
-
-    /// Its name in configurations and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Form::Svd => "svd",
-            Form::Two => "two",
-            Form::Best => "best",
-            Form::Three => "three",
-            Form::Four => "four",
-        }
-    }
-
-    /// The shapes of the factors of a matrix (m, n); for `best` those it has the storage of.
-    pub fn shapes(self, m: usize, n: usize) -> Vec<(usize, usize)> {
-        let equal = |d| factors(m, d).into_iter().zip(factors(n, d)).collect();
-        match self {
-            Form::Svd => vec![(m, 1), (1, n)],
-            Form::Two | Form::Best => equal(2),
-            Form::Three => equal(3),
-            Form::Four => equal(4),
-        }
-    }
-
-    /// How many numbers this many terms of a matrix (m, n) store; at most so many for `best`.
-    pub fn numbers(self, m: usize, n: usize, terms: usize) -> usize {
-        terms * (1 + self.shapes(m, n).iter().map(|(m, n)| m * n).sum::<usize>())
-    }
-
-    /// Whether the answer depends on the seed.
-    fn random(self) -> bool {
-        matches!(self, Form::Three | Form::Four)
-    }
 }
 
 /// One approximation.
@@ -149,47 +71,33 @@ impl std::fmt::Display for Trial {
     }
 }
 
-/// A row of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// The family.
-    pub family: Family,
-    /// Where weights come from; empty for other families.
-    pub weights: String,
-    /// Rows of the matrix.
-    pub m: usize,
-    /// Columns of the matrix.
-    pub n: usize,
-    /// The form.
-    pub form: Form,
-    /// Number of terms asked.
-    pub terms: usize,
-    /// Seed.
-    pub seed: u64,
-    /// The shapes of the factors.
-    pub shapes: String,
-    /// Number of terms found.
-    pub separation_rank: usize,
-    /// Stored numbers.
-    pub parameters: usize,
-    /// |A - M|_F / |A|_F.
-    pub error: f64,
-    /// sqrt(sum lambda^2) / |M|_F.
-    pub condition_number: f64,
-    /// Why it ended: `done`, the status of the iteration, or `failed`.
-    pub status: String,
-    /// Version of the program.
-    pub version: String,
-}
-
-impl Record for Row {
-    fn status(&self) -> &str {
-        &self.status
-    }
-
-    fn version(&self) -> &str {
-        &self.version
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The family.
+        family: Family = trial.family,
+        /// Where weights come from; empty for other families.
+        weights: String = trial.weights.to_string(),
+        /// Rows of the matrix.
+        m: usize = trial.m,
+        /// Columns of the matrix.
+        n: usize = trial.n,
+        /// The form.
+        form: Form = trial.form,
+        /// Number of terms asked.
+        terms: usize = trial.terms,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// The shapes of the factors.
+        shapes: String = String::new(),
+        /// Number of terms found.
+        separation_rank: usize = 0,
+        /// Stored numbers.
+        parameters: usize = 0,
+        /// |A - M|_F / |A|_F.
+        error: f64 = f64::NAN,
+        /// sqrt(sum lambda^2) / |M|_F.
+        condition_number: f64 = f64::NAN,
     }
 }
 
@@ -203,28 +111,12 @@ impl Study for SeparationRanks {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_separation_rank"
-    }
-
-    fn stem(self) -> &'static str {
-        "separation_rank"
-    }
-
-    fn about(self) -> String {
-        "Sums of Kronecker products: error against separation rank and storage, beside the truncated SVD"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../../presets/separation_rank_quick.toml"),
-            Preset::Paper => include_str!("../../presets/separation_rank_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
+    fn program(self) -> Program {
+        program!(
+            "separation_rank",
+            "Sums of Kronecker products: error against separation rank and storage, beside the truncated \
+             SVD"
+        )
     }
 
     fn check(self, config: &Config) -> Result<()> {
@@ -252,8 +144,6 @@ impl Study for SeparationRanks {
     fn seeds(self, config: &mut Config) -> &mut u64 {
         &mut config.seeds
     }
-
-    fn choose(self, _: &mut Config, _: &NoChoice) {}
 
     fn trials(self, config: &Config) -> Vec<Trial> {
         let mut out = Vec::new();
@@ -349,27 +239,8 @@ impl Study for SeparationRanks {
             error,
             condition_number,
             status,
-            ..self.failed(trial)
+            ..Row::done(trial)
         })
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row {
-            family: trial.family,
-            weights: trial.weights.to_string(),
-            m: trial.m,
-            n: trial.n,
-            form: trial.form,
-            terms: trial.terms,
-            seed: trial.seed,
-            shapes: String::new(),
-            separation_rank: 0,
-            parameters: 0,
-            error: f64::NAN,
-            condition_number: f64::NAN,
-            status: FAILED.to_string(),
-            version: VERSION.to_string(),
-        }
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {

@@ -63,7 +63,6 @@ pub fn analyse(a: MatRef<'_, f64>, empty: Row) -> Result<Row> {
         compression_99: r99.compression,
         compression_threshold: threshold.compression,
         seconds: clock.elapsed().as_secs_f64(),
-        status: "done".to_string(),
         spectrum: s.iter().map(|x| format!("{x:.5e}").parse().unwrap_or(*x)).collect(),
         ..empty
     })

@@ -6,7 +6,8 @@ mod row;
 
 use crate::plot::sheet::Sheet;
 use crate::plot::spectra as plots;
-use crate::study::{Preset, Study};
+use crate::study::{Preset, Program, Study, program};
+use crate::table::Record;
 use crate::weights::{self, lasting};
 use anyhow::{Result, bail};
 use lowrank::random::gaussian;
@@ -56,6 +57,24 @@ pub enum Matrix {
     Gaussian(u64),
 }
 
+impl Trial {
+    /// The name of its matrix in the table.
+    pub fn name(&self) -> &'static str {
+        match self.matrix {
+            Matrix::Stored(name) => name,
+            Matrix::Gaussian(_) => "gaussian",
+        }
+    }
+
+    /// The seed of a Gaussian matrix.
+    pub fn seed(&self) -> Option<u64> {
+        match self.matrix {
+            Matrix::Stored(_) => None,
+            Matrix::Gaussian(seed) => Some(seed),
+        }
+    }
+}
+
 impl std::fmt::Display for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.matrix {
@@ -75,28 +94,11 @@ impl Study for Spectra {
     type Trial = Trial;
     type Row = Row;
 
-    fn program(self) -> &'static str {
-        "exp_spectra"
-    }
-
-    fn stem(self) -> &'static str {
-        "spectra"
-    }
-
-    fn about(self) -> String {
-        "Spectra of the weight matrices of a network: decay, noise, and the ranks that criteria choose"
-            .to_string()
-    }
-
-    fn text(self, preset: Preset) -> &'static str {
-        match preset {
-            Preset::Quick => include_str!("../../presets/spectra_quick.toml"),
-            Preset::Paper => include_str!("../../presets/spectra_paper.toml"),
-        }
-    }
-
-    fn timed(self) -> bool {
-        false
+    fn program(self) -> Program {
+        program!(
+            "spectra",
+            "Spectra of the weight matrices of a network: decay, noise, and the ranks that criteria choose"
+        )
     }
 
     /// Says on standard error what of the file is left out.
@@ -142,10 +144,7 @@ impl Study for Spectra {
     }
 
     fn seed(self, trial: &Trial) -> u64 {
-        match trial.matrix {
-            Matrix::Stored(_) => 0,
-            Matrix::Gaussian(seed) => seed,
-        }
+        trial.seed().unwrap_or(0)
     }
 
     fn cost(self, trial: &Trial) -> f64 {
@@ -154,7 +153,7 @@ impl Study for Spectra {
     }
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
-        let mut empty = self.failed(trial);
+        let mut empty = Row::done(trial);
         let a = match trial.matrix {
             Matrix::Stored(name) => {
                 let file = weights::open(trial.source)?;
@@ -164,10 +163,6 @@ impl Study for Spectra {
             Matrix::Gaussian(seed) => gaussian::<f64>(trial.m, trial.n, seed, "spectra"),
         };
         analyse(a.as_ref(), empty)
-    }
-
-    fn failed(self, trial: &Trial) -> Row {
-        Row::failed(trial)
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
@@ -189,7 +184,7 @@ impl Study for Spectra {
             Some(preset) => format!("--preset {}", preset.name()),
             None => format!("--input {source}"),
         };
-        format!("cargo run --release --bin {} -- {options}{seeds}", self.program())
+        format!("cargo run --release --bin {} -- {options}{seeds}", self.program().name)
     }
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
@@ -205,7 +200,7 @@ mod tests {
     use lowrank::svd::spectrum::MarchenkoPastur;
 
     fn empty(m: usize, n: usize) -> Row {
-        Spectra.failed(&Trial { source: "file", matrix: Matrix::Stored("w"), m, n })
+        Row::done(&Trial { source: "file", matrix: Matrix::Stored("w"), m, n })
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! | what | where |
 //! | --- | --- |
+//! | fit a stored tensor, modes free, nonnegative or given | [`cp_als`] |
 //! | the decomposition itself | [`Cp`] |
 //! | a fit to some of the entries, by a mask or as a list | [`cp_masked`], [`cp_samples`] |
 //! | a fit of a large tensor, stored or computed, from samples | [`cp_sampled`], [`cp_sampled_entries`] |
@@ -14,6 +15,9 @@
 //! | how many terms | [`choose_rank`] |
 //! | which terms of two belong together | [`match_terms`] |
 
+mod als;
+mod compressed;
+mod constraint;
 mod diagnostics;
 mod fibres;
 mod masked;
@@ -25,6 +29,8 @@ mod representation;
 mod residual;
 mod sampled;
 
+pub use als::{CpAls, CpFit, CpStart, cp_als};
+pub use constraint::Constraint;
 pub use diagnostics::{
     Degeneracy, KRank, Kruskal, SUBSETS, congruences, core_consistency, degeneracy, k_rank, kruskal,
 };

@@ -4,7 +4,8 @@
 use super::residual::Slowest;
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
-use crate::separated::target::{Stored, Target, Terms};
+use crate::separated::Stored;
+use crate::separated::target::{Target, Terms};
 use faer::Mat;
 use rayon::prelude::*;
 
@@ -34,8 +35,8 @@ pub(super) fn packed(k: usize, l: usize) -> usize {
 pub(super) struct Filled<'a, T: Scalar> {
     entries: &'a [T],
     mask: &'a [T],
-    values: Stored<T>,
-    weights: Stored<T>,
+    values: Stored<'a, T>,
+    weights: Stored<'a, T>,
     /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
     pairs: Vec<Mat<T>>,
 }
@@ -44,7 +45,7 @@ impl<'a, T: Scalar> Filled<'a, T> {
     /// `entries` of moderate size (zero where they are not observed) and their weights, `mask`, first
     /// index fastest.
     pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [T]) -> Self {
-        let stored = |entries: &[T]| Stored::new(sizes.to_vec(), entries, 0);
+        let stored = |entries: &'a [T]| Stored::new(sizes.to_vec(), entries);
         let pairs = sizes.iter().map(|_| Mat::new()).collect();
         Self { entries, mask, values: stored(entries), weights: stored(mask), pairs }
     }

@@ -379,7 +379,7 @@ impl Sampled {
         SeparationRank::Fixed(self.rank).limit(&shapes)?;
         let wrong = |name, value: String, remedy| Err(Error::Parameter { name, value, remedy });
         for (name, value) in [("samples", self.samples), ("check", self.check)] {
-            if value < 2 || value > 1 << 28 {
+            if !(2..=1 << 28).contains(&value) {
                 return wrong(name, value.to_string(), "give a number from 2 to 2^28");
             }
         }

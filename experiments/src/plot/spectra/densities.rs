@@ -195,8 +195,8 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spectra::{Matrix, Spectra, Trial, analyse};
-    use crate::study::Study;
+    use crate::spectra::{Matrix, Trial, analyse};
+    use crate::table::Record;
     use lowrank::random::gaussian;
     use lowrank::svd::spectrum::NoiseParameters;
 
@@ -208,7 +208,7 @@ mod tests {
                 a[(i, i)] += 100.0 + i as f64;
             }
             let trial = Trial { source: "file", matrix: Matrix::Stored("w"), m, n };
-            let row = analyse(a.as_ref(), Spectra.failed(&trial)).unwrap();
+            let row = analyse(a.as_ref(), Row::done(&trial)).unwrap();
             assert_eq!(row.outliers, signals, "{m} {n}");
             let mean = row.frobenius * row.frobenius / m.min(n) as f64;
             let law = bulk(&row, mean).unwrap();

@@ -8,7 +8,8 @@ use super::scale::number;
 use super::sheet::Sheet;
 use super::style::{Colour, Marker, Style};
 use crate::spectra::{Row, Spectra};
-use crate::study::{Record, Study};
+use crate::study::Study;
+use crate::table::Record;
 use crate::weights::{Kind, layer};
 use anyhow::{Result, bail};
 

@@ -1,7 +1,7 @@
 //! Truncated SVDs of rows that are seen once: the error told against the true one and the optimum,
 //! every way of cutting.
 //!
-//! `cargo test --release --test svd_streaming -- --nocapture` prints the ratios.
+//! `cargo test --release --test svd streaming -- --nocapture` prints the ratios.
 
 use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::{frobenius, scaled};

@@ -2,38 +2,11 @@
 
 mod hostile;
 mod memory;
-#[path = "../support/spoil.rs"]
-mod spoil;
 
+use crate::Folder;
 use lowrank::io::{Safetensors, write_safetensors};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::{Error, Scalar};
-use std::path::PathBuf;
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("lowrank_safetensors_{name}_{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-    fn with(&self, bytes: &[u8]) -> PathBuf {
-        std::fs::write(self.file("a.safetensors"), bytes).unwrap();
-        self.file("a.safetensors")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A file of this header and so many bytes of data: 0, 1, 2, ...
 fn file(header: &str, data: usize) -> Vec<u8> {
@@ -154,7 +127,7 @@ fn every_type_the_reference_writes_is_read_or_refused_by_name() {
     ];
     for (dtype, bytes, expected) in cases {
         let view = safetensors::tensor::TensorView::new(dtype, vec![1, expected.len()], &bytes).unwrap();
-        let path = folder.with(&safetensors::serialize([("x", view)], None).unwrap());
+        let path = folder.with("a.safetensors", &safetensors::serialize([("x", view)], None).unwrap());
         let file = Safetensors::open(&path).unwrap();
         assert_eq!(file.tensors()["x"].dtype(), format!("{dtype:?}"));
         let (wide, narrow) = (file.array::<f64>("x").unwrap(), file.array::<f32>("x").unwrap());
@@ -167,7 +140,7 @@ fn every_type_the_reference_writes_is_read_or_refused_by_name() {
     for dtype in [BOOL, C64, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, F6_E2M3, F6_E3M2, F4] {
         let bytes = vec![0; dtype.bitsize()]; // eight numbers
         let view = safetensors::tensor::TensorView::new(dtype, vec![8], &bytes).unwrap();
-        let path = folder.with(&safetensors::serialize([("x", view)], None).unwrap());
+        let path = folder.with("a.safetensors", &safetensors::serialize([("x", view)], None).unwrap());
         let file = Safetensors::open(&path).unwrap(); // the others in the file can be read
         assert_eq!(file.tensors()["x"].dtype(), format!("{dtype:?}"));
         let text = file.array::<f64>("x").unwrap_err().to_string();
@@ -178,7 +151,7 @@ fn every_type_the_reference_writes_is_read_or_refused_by_name() {
 #[test]
 fn names_used_twice_are_not_written() {
     let folder = Folder::new("twice");
-    let path = folder.with(b"old");
+    let path = folder.with("a.safetensors", b"old");
     let a = counting::<f64>(&[2]);
     let refused = [
         write_safetensors(&path, &[("a", a.view()), ("a", a.view())], &[]),

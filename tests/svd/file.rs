@@ -1,8 +1,7 @@
 //! Truncated SVDs of a file that is never loaded: in one pass, and in three.
 //!
-//! `cargo test --release --test svd_file -- --ignored --nocapture` runs the bar: 1.6 GB in less than
-//! 512 MiB of memory. On Linux, whose account of memory it reads.
-#![cfg(target_os = "linux")]
+//! `cargo test --release --test svd larger_than -- --ignored --nocapture` runs the bar: 1.6 GB in
+//! less than 512 MiB of memory. On Linux, whose account of memory it reads.
 
 use lowrank::faer::{Mat, MatRef};
 use lowrank::io::{MappedNpy, write_npy};

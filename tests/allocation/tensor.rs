@@ -1,15 +1,11 @@
 //! What decompositions of tensors allocate, measured: not much more than their results.
-//!
-//! One test alone, since the allocator counts for the whole program.
 
-#[path = "support/allocation.rs"]
-mod allocation;
-
-use allocation::peak;
+use crate::allocation::{alone, peak};
 use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
+use lowrank::tensor::cp::{CpAls, CpStart, cp_als};
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
 use lowrank::tensor::{mode_product, mttkrp, unfold};
 
@@ -20,6 +16,7 @@ fn tensor(shape: &[usize]) -> ArrayD<f64> {
 
 #[test]
 fn no_more_than_the_result_and_a_quarter_of_the_input() {
+    let _alone = alone();
     // Two threads: what a thread needs is counted for each.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     // The product of matrices keeps a workspace for each thread, which is asked for here.
@@ -58,6 +55,11 @@ fn no_more_than_the_result_and_a_quarter_of_the_input() {
     let short = Hooi { max_iterations: 2, ..Default::default() };
     let (x, bytes) = pool.install(|| peak(|| hooi(a.view(), &ranks, &short).unwrap()));
     within("hooi", bytes, x.tucker.parameters() * 8);
+    for start in [CpStart::Leading, CpStart::Compressed] {
+        let parameters = CpAls { start, max_iterations: 3, ..Default::default() };
+        let (x, bytes) = pool.install(|| peak(|| cp_als(a.view(), 20, &parameters).unwrap()));
+        within("cp_als", bytes, x.cp.parameters() * 8);
+    }
     let (y, bytes) = pool.install(|| peak(|| x.tucker.to_dense().unwrap()));
     within("to_dense", bytes, y.len() * 8);
     let (_, bytes) = pool.install(|| peak(|| x.tucker.error(a.view()).unwrap()));

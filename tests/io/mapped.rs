@@ -1,5 +1,6 @@
 //! Matrices in npy files read in place: products, blocks, and files that are not what they claim to be.
 
+use crate::Folder;
 use lowrank::faer::{Mat, MatRef};
 use lowrank::io::{MappedNpy, atomic_write, write_npy};
 use lowrank::matrix::{array_view, frobenius, scaled};
@@ -7,29 +8,6 @@ use lowrank::random::{gaussian, with_spectrum};
 use lowrank::svd::{Adaptive, Certificate, Randomized, adaptive, dense, randomized};
 use lowrank::{Error, Operator, Result, Scalar, Status};
 use std::path::PathBuf;
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("lowrank_mapped_{name}_{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    fn with(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// An npy file of version 1.0 whose numbers start at byte `start`.
 fn npy(descr: &str, by_columns: bool, shape: &str, start: usize, data: &[u8]) -> Vec<u8> {
@@ -193,7 +171,7 @@ fn files_that_cannot_be_read_in_place_are_refused() {
     // A multiple of the size is enough.
     assert!(MappedNpy::<f64>::open(folder.with("a.npy", &npy("<f8", true, "(3, 2)", 96, &data))).is_ok());
     let single = folder.with("a.npy", &npy("<f4", false, "(3, 4)", 100, &data));
-    assert_eq!(MappedNpy::<f32>::open(single).unwrap().to_dense().unwrap(), Mat::zeros(3, 4));
+    assert_eq!(MappedNpy::<f32>::open(single).unwrap().to_dense().unwrap(), Mat::<f32>::zeros(3, 4));
     // No numbers at all, and more rows or columns of them than the file has bytes.
     for shape in ["(0, 18446744073709551615)", "(9223372036854775807, 0)", "(1000, 0)"] {
         refused(&npy("<f8", false, shape, 128, &[]), "without numbers");

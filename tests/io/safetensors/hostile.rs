@@ -1,12 +1,13 @@
 //! Files that are not what they claim to be.
 
+use super::{counting, file};
+use crate::Folder;
 use crate::spoil::spoiled;
-use crate::{Folder, counting, file};
 use lowrank::Error;
 use lowrank::io::{Safetensors, write_safetensors};
 
 fn refused(folder: &Folder, bytes: &[u8]) -> String {
-    match Safetensors::open(folder.with(bytes)) {
+    match Safetensors::open(folder.with("a.safetensors", bytes)) {
         Err(error @ Error::Format { .. }) => error.to_string(),
         other => panic!("not a format error: {other:?}"),
     }
@@ -29,13 +30,13 @@ fn other_ways_to_write_a_header_are_read() {
         r#"{"empty":{"dtype":"I8","shape":[0],"data_offsets":[8,8]},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#
             .to_string(),
     ] {
-        let file = Safetensors::open(folder.with(&file(&text, 8))).unwrap();
+        let file = Safetensors::open(folder.with("a.safetensors", &file(&text, 8))).unwrap();
         let expected = [[0u8, 1, 2, 3], [4, 5, 6, 7]].map(f32::from_le_bytes);
         assert_eq!(file.array::<f32>("a").unwrap().as_slice().unwrap(), expected, "{text}");
     }
     // The longest escapes: é, a musical sign (two units), a slash.
     let text = GOOD.replace("\"a\"", r#""\u00E9\ud834\udd1e\/\b\f\r\n\t\"\\""#);
-    let file = Safetensors::open(folder.with(&file(&text, 8))).unwrap();
+    let file = Safetensors::open(folder.with("a.safetensors", &file(&text, 8))).unwrap();
     assert_eq!(file.tensors().keys().next().unwrap(), "é𝄞/\x08\x0c\r\n\t\"\\");
 }
 
@@ -109,7 +110,10 @@ fn two_tensors_share_neither_name_nor_bytes() {
         format!("{{\"a\":{first},\"{b}\":{second}}}")
     };
     assert_eq!(
-        Safetensors::open(folder.with(&file(&two("b", "[8,16]", "[0,8]"), 16))).unwrap().tensors().len(),
+        Safetensors::open(folder.with("a.safetensors", &file(&two("b", "[8,16]", "[0,8]"), 16)))
+            .unwrap()
+            .tensors()
+            .len(),
         2
     );
     assert!(refused(&folder, &file(&two("a", "[0,8]", "[8,16]"), 16)).contains("twice"));
@@ -139,7 +143,7 @@ fn every_prefix_is_refused() {
 #[test]
 fn a_file_cut_after_opening_is_an_error() {
     let folder = Folder::new("cut");
-    let path = folder.with(&file(GOOD, 8));
+    let path = folder.with("a.safetensors", &file(GOOD, 8));
     let open = Safetensors::open(&path).unwrap();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(60).unwrap();
     assert!(matches!(open.array::<f64>("a"), Err(Error::Format { .. })));
@@ -155,7 +159,7 @@ fn changed_bytes_never_panic() {
     let mut agreed = 0;
     // Its header alone is changed: 96 bytes of numbers follow.
     for bytes in spoiled(&whole, whole.len() - 96, b"0123456789[],:\"{}\\u F", 4000) {
-        let opened = Safetensors::open(folder.with(&bytes));
+        let opened = Safetensors::open(folder.with("a.safetensors", &bytes));
         if let Ok(file) = &opened {
             for name in file.tensors().keys() {
                 let _ = (file.array::<f64>(name), file.matrix::<f32>(name));

@@ -1,6 +1,7 @@
 //! What opening a file may allocate: its size and 1 MiB.
 
-use crate::{Folder, file};
+use super::file;
+use crate::Folder;
 use lowrank::Error;
 use lowrank::io::Safetensors;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -59,7 +60,7 @@ fn opening_allocates_little() {
         (format!("{{\"a\":{}}}", empty.replace("[0]", &format!("[{}]", "1,".repeat(2_000_000)))), true),
     ] {
         let bytes = file(&text, 0);
-        let path = folder.with(&bytes);
+        let path = folder.with("a.safetensors", &bytes);
         let before = HELD.with(|held| {
             held.set((held.get().0, held.get().0));
             held.get().0
@@ -78,6 +79,6 @@ fn opening_allocates_little() {
             500 * i + 500
         )
     };
-    let path = folder.with(&file(&list(20_000, &one), 10_000_000));
+    let path = folder.with("a.safetensors", &file(&list(20_000, &one), 10_000_000));
     assert_eq!(Safetensors::open(path).unwrap().tensors().len(), 20_000);
 }

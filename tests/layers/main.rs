@@ -1,7 +1,11 @@
 //! Factorized layers: errors against the singular values, bounds that hold for every sample, fits
 //! against the closed formula of reduced-rank regression, bad input.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod adapters;
+mod peft;
 
 use lowrank::faer::{Mat, Scale};
 use lowrank::layers::*;

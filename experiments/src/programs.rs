@@ -1,0 +1,42 @@
+//! What each program does. It is compiled here, once, rather than in every program and its tests.
+
+use crate::condition_number::ConditionNumbers;
+use crate::grid::Figure;
+use crate::kronecker_speed::KroneckerSpeed;
+use crate::lowrank_gemm::LowRankGemm;
+use crate::rmm::Rmm;
+use crate::rsvd::Rsvd;
+use crate::separated_laplacian::SeparatedLaplacian;
+use crate::separation_rank::SeparationRanks;
+use crate::spectra::Spectra;
+use crate::{cli, convergence, large, own};
+use clap::Parser;
+use std::process::ExitCode;
+
+macro_rules! programs {
+    ($($name:ident: $run:expr,)+) => {
+        $(
+            #[doc = concat!("exp_", stringify!($name))]
+            pub fn $name() -> ExitCode {
+                $run
+            }
+        )+
+    };
+}
+
+programs! {
+    condition_number: cli::main(ConditionNumbers),
+    convergence: cli::exit(convergence::execute(&Parser::parse())),
+    entrywise: cli::exit(own::execute(&Parser::parse())),
+    kronecker_speed: cli::main(KroneckerSpeed),
+    large: cli::exit(large::execute(&Parser::parse())),
+    lowrank_gemm: cli::main(LowRankGemm),
+    rmm: cli::main(Rmm),
+    rsvd: cli::main(Rsvd),
+    separated_laplacian: cli::main(SeparatedLaplacian),
+    separation_rank: cli::main(SeparationRanks),
+    spectra: cli::main(Spectra),
+    varying_dimension: cli::main(Figure::VaryingDimension),
+    varying_rank: cli::main(Figure::VaryingRank),
+    varying_size: cli::main(Figure::VaryingSize),
+}

@@ -1,0 +1,164 @@
+//! A stored tensor as the target of alternating least squares.
+
+use super::target::{Target, Terms};
+use crate::Scalar;
+use crate::matrix::{frobenius, product_by_rows, slice_norm};
+use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
+
+/// A stored tensor, first index fastest.
+///
+/// Modes are cut into a first and a second half. Each half is contracted with the Khatri-Rao
+/// product of the other by one matrix product a sweep (4 N s flops for both, N entries), from which
+/// each mode of the half follows by O(s sqrt(N)) operations. Cutting the halves again would save none of
+/// the 4 N s flops.
+pub(crate) struct Stored<'a, T: Scalar> {
+    sizes: Vec<usize>,
+    /// (product of the sizes of the first half, of the second)
+    tensor: MatRef<'a, T>,
+    cut: usize,
+    norm: f64,
+    /// The contraction of the half at work: (product of its sizes, s).
+    partial: Mat<T>,
+    /// The mode asked last.
+    last: Option<usize>,
+}
+
+impl<'a, T: Scalar> Stored<'a, T> {
+    /// The tensor with these entries of moderate size, first index fastest.
+    pub fn new(sizes: Vec<usize>, entries: &'a [T]) -> Self {
+        let rows = |cut: usize| sizes[..cut].iter().product::<usize>();
+        let total = entries.len();
+        let cut = (1..sizes.len()).min_by_key(|&cut| rows(cut) + total / rows(cut).max(1)).unwrap_or(1);
+        let rows = rows(cut);
+        let cols = total.checked_div(rows).unwrap_or(0);
+        let tensor = MatRef::from_column_major_slice(entries, rows, cols);
+        let squares: Vec<f64> = entries.par_chunks(1 << 16).map(|x| slice_norm(x).powi(2)).collect();
+        let norm = squares.into_iter().sum::<f64>().sqrt();
+        Self { sizes, tensor, cut, norm, partial: Mat::new(), last: None }
+    }
+}
+
+impl<T: Scalar> Target<T> for Stored<'_, T> {
+    fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+    fn norm(&self) -> f64 {
+        self.norm
+    }
+    fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
+        let (first, s) = (mode < self.cut, modes[mode].ncols());
+        let (range, others) =
+            if first { (0..self.cut, self.cut..modes.len()) } else { (self.cut..modes.len(), 0..self.cut) };
+        if !self.last.replace(mode).is_some_and(|last| range.contains(&last) && last < mode) {
+            self.partial = Mat::new(); // the old one makes room
+            let product = khatri_rao(&modes[others], s);
+            let tensor = if first { self.tensor } else { self.tensor.transpose() };
+            self.partial = Mat::zeros(tensor.nrows(), s);
+            product_by_rows(self.partial.as_mut(), tensor, product.as_ref());
+        }
+        let before = khatri_rao(&modes[range.start..mode], s); // (left, s)
+        let after = khatri_rao(&modes[mode + 1..range.end], s); // (right, s)
+        contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
+    }
+    fn error(&self, x: &Terms<T>) -> f64 {
+        self.weighted_error(x, None)
+    }
+}
+
+impl<T: Scalar> Stored<'_, T> {
+    /// |W * (A - X)|_F with the entries of `weights` (of the same sizes), or ones, in W.
+    pub fn weighted_error(&self, x: &Terms<T>, weights: Option<&Self>) -> f64 {
+        let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
+        let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
+        for (k, &lambda) in x.lambda.iter().enumerate() {
+            left.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() * lambda));
+        }
+        let (rows, cols) = self.tensor.shape();
+        let width = 65_536_usize.div_ceil(rows.max(1)).clamp(1, cols.max(1));
+        let block = |b: usize| {
+            let range = b * width..(b * width + width).min(cols);
+            let mut residual = Mat::zeros(rows, range.len());
+            T::product(
+                residual.as_mut(),
+                false,
+                left.as_ref(),
+                right.as_ref().subrows(range.start, range.len()).transpose(),
+            );
+            residual -= self.tensor.subcols(range.start, range.len());
+            if let Some(weights) = weights {
+                for (column, j) in range.enumerate() {
+                    let out = residual.col_as_slice_mut(column).iter_mut();
+                    out.zip(weights.tensor.col(j).iter()).for_each(|(x, w)| *x *= *w);
+                }
+            }
+            frobenius(&residual).powi(2)
+        };
+        let sums: Vec<f64> = (0..cols.div_ceil(width)).into_par_iter().map(block).collect();
+        sums.into_iter().sum::<f64>().sqrt()
+    }
+}
+
+/// The columnwise Kronecker products, first mode fastest: (product of the rows, s); ones (1, s) of
+/// no modes.
+fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
+    let Some((first, rest)) = modes.split_first() else { return Mat::from_fn(1, s, |_, _| T::of(1.0)) };
+    rest.iter().fold(first.clone(), |product, mode| {
+        let p = product.nrows();
+        let mut out = Mat::zeros(p * mode.nrows(), s);
+        for k in 0..s {
+            let column = product.col_as_slice(k);
+            for (out, x) in out.col_as_slice_mut(k).chunks_exact_mut(p.max(1)).zip(mode.col_as_slice(k)) {
+                out.iter_mut().zip(column).for_each(|(out, y)| *out = *x * *y);
+            }
+        }
+        out
+    })
+}
+
+/// Column k of the result (p, s): column k of `partial`, a tensor (left, p, right), times column k of
+/// `before` (left, s) and of `after` (right, s).
+fn contract<T: Scalar>(
+    partial: MatRef<'_, T>,
+    before: MatRef<'_, T>,
+    p: usize,
+    after: MatRef<'_, T>,
+) -> Mat<T> {
+    let s = partial.ncols();
+    let mut out = Mat::zeros(p, s);
+    let column = |k: usize, mut out: MatMut<'_, T>| {
+        let (before, after) = (before.subcols(k, 1), after.subcols(k, 1));
+        let (left, right) = (before.nrows(), after.nrows());
+        let Some(values) = partial.col(k).try_as_col_major() else { return };
+        let tensor = MatRef::from_column_major_slice(values.as_slice(), left * p, right);
+        let mut matrix = Mat::zeros(left * p, 1);
+        T::product(matrix.as_mut(), false, tensor, after);
+        let matrix = MatRef::from_column_major_slice(matrix.col_as_slice(0), left, p);
+        T::product(out.as_mut(), false, matrix.transpose(), before);
+    };
+    out.as_mut().par_col_chunks_mut(1).enumerate().for_each(|(k, out)| column(k, out));
+    out
+}
+
+/// The entries of M (m_1 ... m_d, n_1 ... n_d) as the tensor (m_1 n_1, ..., m_d n_d), first index
+/// fastest: index i_k + m_k j_k in mode k.
+pub(super) fn rearranged<T: Scalar>(m: MatRef<'_, T>, shapes: &[(usize, usize)]) -> Vec<T> {
+    // Where row i and column j begin: sums over the modes.
+    let offsets = |side: fn(&(usize, usize)) -> usize, within: fn(&(usize, usize)) -> usize| {
+        let (mut offsets, mut stride) = (vec![0], 1);
+        for shape in shapes {
+            let step = stride * within(shape);
+            offsets = offsets.iter().flat_map(|o| (0..side(shape)).map(move |i| o + i * step)).collect();
+            stride *= shape.0 * shape.1;
+        }
+        offsets
+    };
+    let (rows, cols) = (offsets(|s| s.0, |_| 1), offsets(|s| s.1, |s| s.0));
+    let mut out = vec![T::of(0.0); m.nrows() * m.ncols()];
+    for (j, col) in cols.iter().enumerate() {
+        for (i, row) in rows.iter().enumerate() {
+            out[row + col] = m[(i, j)];
+        }
+    }
+    out
+}
