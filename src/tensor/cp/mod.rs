@@ -28,6 +28,7 @@ mod rank_choice;
 mod representation;
 mod residual;
 mod sampled;
+mod sampled_sweep;
 
 pub use als::{CpAls, CpFit, CpStart, cp_als};
 pub use constraint::Constraint;
