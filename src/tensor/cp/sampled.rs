@@ -31,7 +31,7 @@ use ndarray::ArrayViewD;
 use std::time::Instant;
 
 /// Sweeps over which progress is judged.
-const WINDOW: usize = 5;
+const WINDOW: usize = 10;
 
 /// Parameters of [`cp_sampled`] and [`cp_sampled_entries`].
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Sampled {
     pub check: usize,
     /// The search ends where the estimated error is at most this part of the estimated norm.
     pub tolerance: f64,
-    /// It also ends when the least estimate falls by less than this fraction a sweep, over five sweeps.
+    /// It also ends when the least estimate falls by less than this fraction a sweep, over ten sweeps.
     pub progress: f64,
     /// Largest number of sweeps.
     pub max_iterations: usize,
@@ -57,11 +57,11 @@ pub struct Sampled {
 }
 
 impl Default for Sampled {
-    /// Rank 1, 4096 fibres, 16384 entries, tolerance 0 (to rounding errors), progress 1e-3, 200 sweeps,
+    /// Rank 1, 4096 fibres, 16384 entries, tolerance 0 (to rounding errors), progress 1e-4, 200 sweeps,
     /// the exact error, seed 0.
     fn default() -> Self {
         let (samples, check, max_iterations, max_seconds) = (4096, 16_384, 200, f64::INFINITY);
-        let (tolerance, progress, exact, seed) = (0.0, 1e-3, true, 0);
+        let (tolerance, progress, exact, seed) = (0.0, 1e-4, true, 0);
         Self { rank: 1, samples, check, tolerance, progress, max_iterations, max_seconds, exact, seed }
     }
 }
@@ -191,7 +191,7 @@ fn fit<T: Scalar>(
         path.push(estimate.error);
         let n = path.len();
         let fell = path[n - 1 - WINDOW.min(n - 1)] - estimate.error;
-        if n > 2 * WINDOW && fell <= WINDOW as f64 * parameters.progress * estimate.error {
+        if n > WINDOW && fell <= WINDOW as f64 * parameters.progress * estimate.error {
             break Status::Converged;
         }
     };
