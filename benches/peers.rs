@@ -1,4 +1,4 @@
-//! Our side of the comparison with NumPy, SciPy, scikit-learn and PyTorch; `benches/peers/compare.py`
+//! Our side of the comparison with the Python packages of the same kind; `benches/peers/compare.py`
 //! runs it, and the others on the same inputs, and prints the table.
 //!
 //! - `--inputs DIR WORD..` writes inputs to a folder, as npy and npz files: `N` matrices, `tensor:N` a
@@ -19,7 +19,7 @@ use lowrank::ndarray::{Array2, Ix2};
 use lowrank::random::with_spectrum;
 use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
-use lowrank::{Result, Scalar, io};
+use lowrank::{LowRank, Result, Scalar, io};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
@@ -73,7 +73,7 @@ fn write_matrices(folder: &Path, n: usize) -> Result<()> {
         io::write_npy(folder.join(format!("{name}_f32_{n}.npy")), array_of(&single).view().into_dyn())?;
         let method = Method::Randomized { oversampling: 10, power_iterations: 2, seed: 0 };
         let factors = factorize(&a, &Factorization { rank: Rank::Fixed(RANK.min(n)), method })?.factors;
-        io::save_low_rank(folder.join(format!("{name}_factors_f64_{n}.npz")), &factors)?;
+        io::save(folder.join(format!("{name}_factors_f64_{n}.npz")), &factors)?;
     }
     Ok(())
 }
@@ -224,7 +224,7 @@ fn one<T: Scalar>(
     let mut pair = Vec::new();
     if name == "two_sided" {
         for name in ["a", "b"] {
-            pair.push(io::load_low_rank::<T>(folder.join(format!("{name}_factors_f64_{n}.npz")))?);
+            pair.push(io::load::<LowRank<T>>(folder.join(format!("{name}_factors_f64_{n}.npz")))?);
         }
     }
     let clock = Instant::now();

@@ -1,18 +1,20 @@
 """Runs NumPy, SciPy, scikit-learn, PyTorch (CPU), FastKron, linear_operator, TensorLy, pyttb, torchTT,
-tntorch and teneva and this project on the same inputs, two threads each, in turns, and prints one table: medians, the ratio of times, the errors of both.
+tntorch and teneva and this project on the same inputs, two threads each, in turns, and prints one table:
+medians, the ratio of times, the errors of both.
 
     python3 -m venv target/peers
     target/peers/bin/pip install -r benches/peers/requirements.txt
     target/peers/bin/python benches/peers/compare.py [--only WORD] [--repeats 5] [--quick]
 
 A ratio below 1 means that ours is faster. The matrices have the singular values 1, 1/2, 1/3, ... and
-random singular vectors. Errors are computed here, by the same lines for both sides: of a truncated
-SVD |A - X|_F over the smallest possible, minus 1, and so of a nearest sum of Kronecker products; of a
-full SVD |A - X|_F / |A|_F; of products |X z - A (B z)| / |A (B z)| for random z; of Kronecker products
-|X - A b|_F / |A b|_F; of tensors and trains |A - X|_F / |A|_F, of inner products over the product of
-norms, of crosses at 10,000 random places. Truncated SVDs draw rank + 10 columns on both sides; the errors of randomized ones are means over the seeds 0 to 4. The
-spread is half the distance of the quartiles of the times, over their median: a ratio is not known
-better than that.
+random singular vectors; the tensors are described in tensors.py. Errors are computed here, by the same
+lines for both sides: of a truncated SVD |A - X|_F over the smallest possible, minus 1, and so of a
+nearest sum of Kronecker products; of a full SVD |A - X|_F / |A|_F; of products |X z - A (B z)| / |A (B z)|
+for random z; of Kronecker products |X - A b|_F / |A b|_F; of tensors and trains |A - X|_F / |A|_F; of
+inner products the difference over the product of the norms; of crosses in the Euclidean norm over 10,000
+random places, with the evaluations on standard error. Truncated SVDs draw rank + 10 columns on both
+sides; the errors of randomized ones are means over the seeds 0 to 4. The spread is half the distance of
+the quartiles of the times, over their median: a ratio is not known better than that.
 """
 
 import argparse

@@ -117,9 +117,10 @@ def dense(folder, name, scalar, n, rank, steps):
             w.label += f" {steps} sweeps"
             w.peers = {
                 "numpy": lambda: numpy_cp(a, start, steps),
-                "pyttb": lambda: pyttb_cp(fortran, start, steps),
                 "tensorly": lambda: tensorly_cp(a, start, steps),
             }
+            if scalar == "f64":  # pyttb has no other factors
+                w.peers["pyttb"] = lambda: pyttb_cp(fortran, start, steps)
         else:
             exact = a.astype(np.float64)
             w.peers = {
@@ -218,25 +219,22 @@ def cross(n, order):
     exact = 1.0 / (1.0 + grid[points].sum(1))
 
     def with_tntorch():
+        torch.set_default_dtype(torch.float64)  # its start is of this type
         domain = [torch.from_numpy(grid)] * order
         f = lambda *x: 1.0 / (1.0 + sum(x))  # noqa: E731
         found, info = tntorch.cross(f, domain, eps=1e-8, verbose=False, return_info=True, suppress_warnings=True)
-        return found, int(info["nsamples"])
+        return "tntorch", found, int(info["nsamples"])
 
     def with_teneva():
         info = {}
         start = teneva.rand([n] * order, 1, seed=0)
         found = teneva.cross(lambda i: 1.0 / (1.0 + grid[i].sum(1)), start, e=1e-8, dr_max=2, info=info)
-        return teneva.truncate(found, 1e-10), info["m"]
-
-    said = set()
+        return "teneva", teneva.truncate(found, 1e-10), info["m"]
 
     def error(result):
         if isinstance(result, tuple):
-            result, evaluations = result
-            if evaluations not in said:
-                said.add(evaluations)
-                print(f"{type(result).__module__.split('.')[0]}: {evaluations} evaluations", file=sys.stderr)
+            peer, result, evaluations = result
+            print(f"{peer}: {evaluations} evaluations", file=sys.stderr)
         found = np.ones((len(points), 1))
         for k, core in enumerate(as_cores(result)):
             found = np.einsum("pa,apb->pb", found, core[:, points[:, k]], optimize=True)

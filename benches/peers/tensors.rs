@@ -8,11 +8,11 @@ use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::array_of;
 use lowrank::ndarray::ArrayD;
 use lowrank::random::gaussian;
-use lowrank::separated::{Als, FitStart, SeparationRank, als};
-use lowrank::tensor::mttkrp;
+use lowrank::tensor::cp::{CpAls, CpStart, cp_als};
 use lowrank::tensor::train::{Cross, RandomizedRounding, Truncation, cross};
 use lowrank::tensor::tucker::{Hosvd, Ranks, hosvd};
-use lowrank::{Scalar, Separated, TensorTrain, io};
+use lowrank::tensor::{Cp, mttkrp};
+use lowrank::{Scalar, TensorTrain, io};
 use std::path::Path;
 use std::time::Instant;
 
@@ -45,16 +45,13 @@ pub fn write_tensor(folder: &Path, n: usize) -> Done<()> {
 /// A random train of this order, size and rank, and one whose singular values fall by 3 at each bond.
 pub fn write_trains(folder: &Path, (n, rank, order): Sizes) -> Done<()> {
     let x = TensorTrain::<f64>::random(&vec![n; order], &vec![rank; order - 1], 1)?;
-    io::save_train(folder.join(format!("random_{n}_{rank}_{order}.npz")), &x)?;
+    io::save(folder.join(format!("random_{n}_{rank}_{order}.npz")), &x)?;
     let fall = |((_, _, b), x): ((usize, usize, usize), &mut f64)| *x *= 0.3_f64.powi(b as i32);
     let cores = x.into_cores().into_iter().map(|mut core| {
         core.indexed_iter_mut().for_each(fall);
         core
     });
-    io::save_train(
-        folder.join(format!("smooth_{n}_{rank}_{order}.npz")),
-        &TensorTrain::new(cores.collect())?,
-    )?;
+    io::save(folder.join(format!("smooth_{n}_{rank}_{order}.npz")), &TensorTrain::new(cores.collect())?)?;
     Ok(())
 }
 
@@ -82,23 +79,20 @@ pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep
             Ok(Some(seconds))
         }
         "cp" => {
-            let column = Mat::from_fn(n * n * n, 1, |i, _| a[[i / (n * n), i / n % n, i % n]]);
-            let factors = [factor(0)?, factor(1)?, factor(2)?];
-            let of = |t: usize| factors.iter().map(|f| f.subcols(t, 1).to_owned()).collect();
-            let parameters = Als {
-                rank: SeparationRank::Fixed(rank),
+            let factors = vec![factor(0)?, factor(1)?, factor(2)?];
+            let parameters = CpAls {
                 condition_bound: f64::INFINITY,
                 progress: 0.0,
                 max_iterations: steps,
-                start: FitStart::Warm(Separated::from_terms((0..rank).map(of).collect())?),
+                start: CpStart::Warm(Cp::new(vec![T::of(1.0); rank], factors)?),
                 extrapolate: false,
                 ..Default::default()
             };
             clock = Instant::now();
-            let found = als(&column, &[(n, 1); 3], &parameters)?;
+            let found = cp_als(a.view(), rank, &parameters)?;
             let seconds = clock.elapsed().as_secs_f64();
             if keep {
-                io::write_npy(out, array_of(&found.separated.to_dense()?).view().into_dyn())?;
+                io::write_npy(out, found.cp.to_dense()?.view())?;
             }
             Ok(Some(seconds))
         }
@@ -119,7 +113,7 @@ pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep
 /// Runs a workload on trains; its seconds, and the result in `ours.npz`, or of `inner` in `ours.npy`. None
 /// if there is no such one.
 pub fn train(name: &str, folder: &Path, (n, rank, order): Sizes, keep: bool) -> Done<Option<f64>> {
-    let read = |kind| io::load_train::<f64>(folder.join(format!("{kind}_{n}_{rank}_{order}.npz")));
+    let read = |kind| io::load::<TensorTrain<f64>>(folder.join(format!("{kind}_{n}_{rank}_{order}.npz")));
     let clock;
     let (seconds, found) = match name {
         "round" => {
@@ -161,7 +155,7 @@ pub fn train(name: &str, folder: &Path, (n, rank, order): Sizes, keep: bool) -> 
         _ => return Ok(None),
     };
     if keep {
-        io::save_train(folder.join("ours.npz"), &found)?;
+        io::save(folder.join("ours.npz"), &found)?;
     }
     Ok(Some(seconds))
 }

@@ -11,9 +11,11 @@
 //!   [`families`] and [`cases`], with the clocks of [`measure`] and configurations of [`sweeps`].
 //! - [`separation_rank`]: sums of Kronecker products against storage, beside the truncated SVD;
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
+//! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
 //! - [`cp_recovery`]: terms of noisy tensors found again.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
+//! - [`tt_cross`]: functions of many variables as tensor trains, from few of their values.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
 //! - [`series`] and [`fit`]: from the table to curves and fitted rates; [`plot`]: the drawing.
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
@@ -49,4 +51,6 @@ pub mod spectra;
 pub mod study;
 pub mod sweeps;
 pub mod table;
+pub mod tensor_compression;
+pub mod tt_cross;
 pub mod weights;

@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use lowrank::entrywise::{
     AlternatingProjections, Approximation, Method, Parameters, approximate, approximate_tensor,
 };
-use lowrank::io::{read_npy_as, save_low_rank, save_train};
+use lowrank::io::{read_npy_as, save};
 use lowrank::matrix::AsMatrix;
 use lowrank::ndarray::{ArrayD, Ix2};
 use lowrank::tensor::train::{Truncation, tt_svd};
@@ -162,7 +162,7 @@ fn parameters<X>(options: &Options) -> Parameters<'static, X> {
 fn matrix<T: Scalar>(options: &Options, array: ArrayD<T>, factors: &std::path::Path) -> Result<Found> {
     let f = array.view().into_dimensionality::<Ix2>()?.as_matrix().to_owned();
     let x = approximate(&f, options.rank, parameters(options))?;
-    said(save_low_rank(factors, &x.factors))?;
+    said(save(factors, &x.factors))?;
     let clock = Instant::now();
     let svd = truncated_svd(&f, options.rank, options.seed)?;
     let svd_seconds = clock.elapsed().as_secs_f64();
@@ -172,7 +172,7 @@ fn matrix<T: Scalar>(options: &Options, array: ArrayD<T>, factors: &std::path::P
 
 fn tensor<T: Scalar>(options: &Options, f: ArrayD<T>, factors: &std::path::Path) -> Result<Found> {
     let x = approximate_tensor(&f, options.rank, parameters(options))?;
-    said(save_train(factors, &x.factors))?;
+    said(save(factors, &x.factors))?;
     let clock = Instant::now();
     let svd = tt_svd(f.view(), Truncation::rank(options.rank))?.train;
     let svd_seconds = clock.elapsed().as_secs_f64();

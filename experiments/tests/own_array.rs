@@ -1,7 +1,8 @@
 //! The program for the user's own array: its files, and its errors.
 
-use lowrank::io::{load_low_rank, load_train, write_npy};
+use lowrank::io::{load, write_npy};
 use lowrank::ndarray::{ArrayD, Dimension, IxDyn};
+use lowrank::{LowRank, TensorTrain};
 use lowrank_experiments::own::{Options, Search, execute};
 use std::fs;
 use std::path::Path;
@@ -35,7 +36,7 @@ fn matrices_and_tensors() {
         execute(&Options { method, f32: true, ..options(folder.path(), "a.npy", 4) }).unwrap();
     }
     let out = folder.path().join("out");
-    assert_eq!(load_low_rank::<f64>(out.join("a_rank4_factors.npz")).unwrap().shape(), (30, 20));
+    assert_eq!(load::<LowRank<f64>>(out.join("a_rank4_factors.npz")).unwrap().shape(), (30, 20));
     let history = fs::read_to_string(out.join("a_rank4.csv")).unwrap();
     assert!(history.starts_with("iteration,seconds,error\n") && history.lines().count() > 2);
     let svg = fs::read_to_string(out.join("a_rank4.svg")).unwrap();
@@ -45,7 +46,7 @@ fn matrices_and_tensors() {
     assert!(fs::read(out.join("a_rank4.png")).unwrap().starts_with(b"\x89PNG"));
     save(&folder.path().join("b.npy"), &[8, 7, 6, 5]);
     execute(&options(folder.path(), "b.npy", 3)).unwrap();
-    let train = load_train::<f64>(out.join("b_rank3_factors.npz")).unwrap();
+    let train = load::<TensorTrain<f64>>(out.join("b_rank3_factors.npz")).unwrap();
     assert_eq!((train.shape(), train.ranks()), (vec![8, 7, 6, 5], vec![3, 3, 3]));
     write_npy(folder.path().join("zero.npy"), ArrayD::<f64>::zeros(IxDyn(&[6, 5])).view()).unwrap();
     execute(&options(folder.path(), "zero.npy", 2)).unwrap();

@@ -10,6 +10,8 @@ use lowrank_experiments::run::{Settings, csv_path, journal_path, run};
 use lowrank_experiments::separation_rank::{self, Family, Form, SeparationRanks};
 use lowrank_experiments::study::{Preset, Study};
 use lowrank_experiments::table::Record;
+use lowrank_experiments::tensor_compression::{self as tensors, TensorCompression};
+use lowrank_experiments::tt_cross::{self, TtCross};
 use lowrank_experiments::{journal, table};
 use std::fs;
 use std::path::Path;
@@ -131,6 +133,64 @@ fn terms_found_again() {
     assert!(error("[0, 30]", "[0, 100]").contains("at most 99"));
 }
 
+const COMPRESSION: &str = "seeds = 2\nfamilies = [\"scene\", \"simulated\", \"kernel\", \"newton\", \"low-rank\", \"random\"]\n\
+                           forms = [\"tucker\", \"cp\", \"train\", \"quantized\"]\n\
+                           scene = \"experiments/data/indian_pines_crop.npy\"\nside = 12\nchannels = 5\nterms = [2, 8]\n\
+                           levels = [2, 40]\nranks = [4]\nheld_out = 0.2\nsweeps = 60\n";
+
+#[test]
+fn compressed_tensors() {
+    let labels = ["stored numbers", "36 × 36 × 50", "held-out entries", "prime factors"];
+    let rows = whole(TensorCompression, COMPRESSION, &["tensor_compression"], &labels);
+    for row in &rows {
+        let held_out = row.held_out_error;
+        match (row.family, row.form) {
+            // As near as the noise of 1 % lets be, also where nothing was seen.
+            (tensors::Family::Simulated, form) if form != tensors::Form::Quantized => {
+                assert!(row.error < 0.02 && held_out.unwrap() < 0.03, "{row:?}");
+            }
+            (tensors::Family::Simulated, _) => assert!(held_out.unwrap() < 0.5, "{row:?}"),
+            (tensors::Family::LowRank, tensors::Form::Cp) => {
+                assert_eq!(row.error < 0.02, row.level == 8, "{row:?}");
+            }
+            (_, tensors::Form::Cp) => assert!(row.error < 1.0, "{row:?}"),
+            _ => assert!(row.error <= 0.5_f64.powf(row.level as f64 / 4.0), "{row:?}"),
+        }
+        assert_eq!(held_out.is_some(), row.family == tensors::Family::Simulated);
+    }
+    let error = |from: &str, to: &str| {
+        format!("{:#}", TensorCompression.parse(&COMPRESSION.replace(from, to)).unwrap_err())
+    };
+    assert!(error("experiments/data/indian", "data/tensors/missing").contains("scripts/fetch_tensors.sh"));
+    assert!(error("held_out = 0.2", "held_out = nan").contains("held_out"));
+    assert!(error("ranks = [4]", "ranks = [0]").contains("at least 1"));
+}
+
+const CROSS: &str = "seeds = 2\nmax_evaluations = 50000\n[[sweep]]\nfunctions = [\"reciprocal\", \"kink\", \
+                     \"hidden-peak\", \"known-peak\", \"quantized\"]\ndigits = [2, 6]\ncheck_points = [300]\n\
+                     [[sweep]]\nfunctions = [\"hidden-peak\"]\ndigits = [2, 6]\ncheck_points = [10]\n";
+
+#[test]
+fn cross_approximation() {
+    let figures = ["tt_cross_error", "tt_cross_evaluations", "tt_cross_reported"];
+    let labels = ["tolerance asked", "stored numbers", "largest true error seen", "1 / (1 + Σ x)"];
+    for row in whole(TtCross, CROSS, &figures, &labels) {
+        assert_eq!(row.peak_error.is_some(), row.function >= tt_cross::Function::Peaks);
+        assert_eq!(row.missed.is_some(), row.status != "converged", "{row:?}");
+        // Where no peak is hidden, what is reported is true, and what converged is as good as asked.
+        let asked = 0.1f64.powi(row.digits as i32);
+        if row.function != tt_cross::Function::HiddenPeak {
+            assert!(row.true_error() <= 5.0 * row.reported_error, "{row:?}");
+            assert!(row.reported_error <= asked || row.status != "converged", "{row:?}");
+        }
+    }
+    let error =
+        |from: &str, to: &str| format!("{:#}", TtCross.parse(&CROSS.replacen(from, to, 1)).unwrap_err());
+    assert!(error("[2, 6]", "[2, 15]").contains("from 1 to 14"));
+    assert!(error("[300]", "[10]").contains("in common"));
+    assert!(error("[10]", "[0]").contains("at least 1"));
+}
+
 #[test]
 fn sampled_products() {
     let rows = whole(Rmm, RMM, &["rmm_error", "rmm_speedup"], &["samples s", "speedup", "1/√s"]);
@@ -215,6 +275,7 @@ fn quick_presets_are_valid_and_recognised() {
     check(Rmm);
     check(LowRankGemm);
     check(SeparationRanks);
+    check(TtCross);
 }
 
 #[test]

@@ -7,8 +7,7 @@
 //! | a matrix too large for the memory, read in place | [`MappedNpy`] |
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
-//! | a low-rank matrix | [`save_low_rank`], [`load_low_rank`] |
-//! | a tensor train | [`save_train`], [`load_train`] |
+//! | a decomposition: [`LowRank`](crate::LowRank), [`Svd`](crate::svd::Svd), [`Kronecker`](crate::kronecker::Kronecker), [`Separated`](crate::Separated), [`Tucker`](crate::Tucker), [`Cp`](crate::tensor::Cp), [`TensorTrain`](crate::TensorTrain), [`TrainOperator`](crate::tensor::train::TrainOperator) | [`save`], [`load`] |
 //! | a LoRA adapter as a folder of PEFT | [`PeftFolder`] |
 //! | any file, whole or not at all | [`atomic_write`] |
 //!
@@ -18,6 +17,7 @@
 mod atomic;
 mod decomposition;
 mod json;
+mod kinds;
 mod mapped;
 mod npy;
 mod npy_header;
@@ -30,7 +30,7 @@ mod safetensors_header;
 mod source;
 
 pub use atomic::atomic_write;
-pub use decomposition::{load_low_rank, load_train, save_low_rank, save_train};
+pub use decomposition::{Decomposition, Part, Parts, load, save};
 pub use mapped::{MappedNpy, MappedRows};
 pub use npy::{NpyArray, read_npy, read_npy_as, write_npy};
 pub use npz::{read_npz, read_npz_as, write_npz};

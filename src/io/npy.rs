@@ -1,14 +1,14 @@
 //! One array in a file of NumPy's `npy` format (NEP 1), versions 1.0 to 3.0.
 //!
-//! Floats of 2, 4 and 8 bytes and integers of 1 to 8 bytes, of either byte order, are read; 4- and
-//! 8-byte floats are written. What is read keeps its memory order: row-major, or column-major where
+//! Floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes, of either byte order, and truth values, 0 and
+//! 1, are read; 4- and 8-byte floats are written. What is read keeps its memory order: row-major, or column-major where
 //! the file says `fortran_order`.
 
 use super::atomic::atomic_write;
-use super::npy_header::Header;
+use super::npy_header::{Header, MOST_MODES};
 use super::numbers::{Dtype, Kind, read_numbers, write_numbers};
 use super::source::{Source, open};
-use crate::{Result, Scalar};
+use crate::{Error, Result, Scalar};
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
 use std::io::{self, Write};
 use std::path::Path;
@@ -38,7 +38,7 @@ impl NpyArray {
 /// then take eight times the memory. NaN and infinities are kept.
 ///
 /// # Errors
-/// [`crate::Error::Io`]; [`crate::Error::Format`] where the header is wrong, the type is not numeric, or the
+/// [`Error::Io`]; [`Error::Format`] where the header is wrong, the type is not numeric, or the
 /// file is not exactly as long as header and shape say. Nothing larger than the file is allocated
 /// before that is known.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyArray> {
@@ -58,7 +58,8 @@ pub fn read_npy_as<T: Scalar>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
 /// Writes an array as an npy file, row-major, little-endian, whole or not at all.
 ///
 /// # Errors
-/// [`crate::Error::Io`]; an old file then stays as it was.
+/// [`Error::Io`]; [`Error::Shape`] for more than 64 modes, which NumPy has not. An old
+/// file then stays as it was.
 ///
 /// # Example
 /// ```
@@ -72,7 +73,17 @@ pub fn read_npy_as<T: Scalar>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
 /// # Ok::<(), lowrank::Error>(())
 /// ```
 pub fn write_npy<T: Scalar>(path: impl AsRef<Path>, a: ArrayViewD<'_, T>) -> Result<()> {
+    check_modes("a", a.shape())?;
     atomic_write(path, |writer| write_array(writer, &a))
+}
+
+/// Whether a file may hold an array of this shape.
+pub(super) fn check_modes(argument: &'static str, shape: &[usize]) -> Result<()> {
+    if shape.len() <= MOST_MODES {
+        return Ok(());
+    }
+    let expected = format!("a file holds at most {MOST_MODES} modes");
+    Err(Error::Shape { argument, expected, found: shape.to_vec() })
 }
 
 fn whole<X>(path: &Path, read: impl FnOnce(&mut Source<'_>) -> Result<X>) -> Result<X> {

@@ -16,7 +16,7 @@ pub(super) struct Header {
 /// Longest header read; NumPy itself stops at 10,000 bytes.
 const LONGEST: u64 = 1 << 16;
 /// Most modes of an array, as in NumPy 2.
-const MOST_MODES: usize = 64;
+pub(super) const MOST_MODES: usize = 64;
 
 impl Header {
     /// Reads the magic string, the version and the dictionary; `source` then stands at the data.
@@ -117,12 +117,11 @@ impl<'a> Parser<'a> {
         let kind = match (kind, size) {
             (b'f', 2 | 4 | 8) => Kind::Float,
             (b'i', 1 | 2 | 4 | 8) => Kind::Signed,
-            (b'u', 1 | 2 | 4 | 8) => Kind::Unsigned,
+            (b'u', 1 | 2 | 4 | 8) | (b'b', 1) => Kind::Unsigned,
             _ => {
                 let advice = match kind {
                     b'O' => "Python objects are not read: save a numeric array",
                     b'c' => "complex numbers are not read: save real and imaginary parts",
-                    b'b' => "truth values are not read: save with .astype('u1')",
                     _ => "this type is not read: save with .astype('f8')",
                 };
                 let text = String::from_utf8_lossy(text).into_owned();

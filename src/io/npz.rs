@@ -5,7 +5,7 @@
 //! not overlap, so what is read is never more than the file.
 
 use super::atomic::atomic_write;
-use super::npy::{NpyArray, header_bytes, read_array, read_array_as, write_array};
+use super::npy::{NpyArray, check_modes, header_bytes, read_array, read_array_as, write_array};
 use super::source::{Crc, Source, format_error, open};
 use crate::{Error, Result, Scalar};
 use ndarray::{ArrayD, ArrayViewD};
@@ -43,12 +43,14 @@ pub fn read_npz_as<T: Scalar>(path: impl AsRef<Path>) -> Result<BTreeMap<String,
 /// parts, `.` and `..`.
 ///
 /// # Errors
-/// [`Error::Parameter`] for a bad name or one used twice; [`Error::TooLarge`] from 4 GiB or 65,535
-/// arrays on; [`Error::Io`]. An old file then stays as it was.
+/// [`Error::Parameter`] for a bad name or one used twice; [`Error::Shape`] for an array of more than
+/// 64 modes; [`Error::TooLarge`] from 4 GiB or 65,535 arrays on; [`Error::Io`]. An old file then stays
+/// as it was.
 pub fn write_npz<T: Scalar>(path: impl AsRef<Path>, arrays: &[(&str, ArrayViewD<'_, T>)]) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
     let mut bytes = END_LENGTH as f64;
     for (name, a) in arrays {
+        check_modes("arrays", a.shape())?;
         let remedy = match (is_good_name(name), seen.insert(name)) {
             (true, true) => {
                 let header = header_bytes::<T>(a.shape()).len();

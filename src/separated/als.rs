@@ -21,7 +21,7 @@
 //! stops it, which is reported as [`Status::Degenerate`](crate::Status::Degenerate); a long stretch of slow progress that was left
 //! again, a swamp, is reported too. A minimum found is a local one, and the number of terms found for a
 //! tolerance need not be the least: exponential sums, as for 1 / (1 + x_1 + ... + x_d), are swamps, where
-//! about twice as many come out. Leaving terms out saves up to a fifth, for about a tenth of the time.
+//! about twice as many come out. Leaving terms out saves a tenth of them, for a third more sweeps.
 //!
 //! **Deviations.** The regularisation is found by bisection and multiplied to the best length, see
 //! [`super::sweep`]; the extrapolation is not in the source.

@@ -194,19 +194,20 @@ impl<T: Scalar> Run<'_, T> {
                 return Ok(());
             }
             let fewer = self.best.terms.largest(s - step);
-            let trial = Best { terms: fewer.clone(), error: f64::INFINITY, value: f64::INFINITY, gamma: 1.0 };
+            let far = f64::INFINITY;
+            let trial = Best { terms: fewer.clone(), error: far, value: far, gamma: 1.0 };
             let known = std::mem::replace(&mut self.best, trial);
-            let noted = self.errors.len();
-            self.stage = noted;
+            let before = self.errors.len();
+            self.stage = before;
             let ended = self.descend(target, Some(fewer), SLOW)?;
-            self.errors.truncate(noted);
+            self.errors.truncate(before);
             if let Ended::Reached = ended {
                 // The error is larger than it was, as it may be.
                 let error = scale_by_power_of_two(self.best.error, self.exponent);
                 let larger = self.history.partition_point(|p| p.error > error);
                 self.history.truncate(larger);
                 self.gammas.truncate(larger);
-                self.noted = f64::INFINITY;
+                self.noted = far;
                 self.note();
             } else {
                 self.best = known;

@@ -282,7 +282,7 @@ fn checked(shapes: &[(usize, usize)], p: &FromFunction) -> Result<(usize, Option
     }
     let most = p.rank.limit(shapes)?;
     let largest = shapes.iter().map(|s| s.0).max().unwrap_or(0);
-    let bytes = largest as f64 * (most.min(p.max_rank) + MORE_RANKS) as f64 * size_of::<f64>() as f64;
+    let bytes = largest as f64 * MORE_RANKS as f64 * size_of::<f64>() as f64;
     if bytes > isize::MAX as f64 {
         let what = "the values along a mode";
         return Err(Error::TooLarge { what, bytes, remedy: "take a coarser grid" });

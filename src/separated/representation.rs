@@ -44,27 +44,27 @@ impl<T: Scalar> Separated<T> {
     /// [`Error::Shape`] when there is no mode, or modes, shapes and `lambda` do not fit each other;
     /// [`Error::NonFinite`] with `[mode, row, column]`; [`Error::Parameter`] when a lambda overflows.
     pub fn new(shapes: Vec<(usize, usize)>, lambda: Vec<T>, modes: Vec<Mat<T>>) -> Result<Self> {
-        let s = lambda.len();
-        if shapes.is_empty() || modes.len() != shapes.len() {
-            let expected =
-                format!("one matrix for each of the {} shapes, at least one, is needed", shapes.len());
-            return Err(Error::Shape { argument: "modes", expected, found: vec![modes.len()] });
-        }
-        check_finite_slice("lambda", &lambda)?;
-        for (i, (mode, &(m, n))) in modes.iter().zip(&shapes).enumerate() {
-            let rows = size([m, n].into_iter())?;
-            if mode.shape() != (rows, s) {
-                let expected = format!("mode {i} of shape ({m}, {n}) needs a matrix ({rows}, {s})");
-                return Err(Error::Shape {
-                    argument: "modes",
-                    expected,
-                    found: vec![mode.nrows(), mode.ncols()],
-                });
-            }
-            check_finite("modes", mode).map_err(|e| e.within(i))?;
-        }
+        check_parts(&shapes, &lambda, &modes)?;
         let sizes = lambda.iter().map(|x| (x.as_f64(), 0)).collect();
         Self::normalized(shapes, sizes, modes)
+    }
+
+    /// As [`Separated::new`], but parts in the normal form already are taken bit by bit.
+    pub(crate) fn from_stored(
+        shapes: Vec<(usize, usize)>,
+        lambda: Vec<T>,
+        modes: Vec<Mat<T>>,
+    ) -> Result<Self> {
+        check_parts(&shapes, &lambda, &modes)?;
+        let falls = |k: usize| lambda[k] > T::of(0.0) && lambda[k] <= lambda[k.saturating_sub(1)];
+        let norm = |column: &[T]| column.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt();
+        // Products and sums of unit columns drift by less.
+        let unit = |column: &[T]| (norm(column) - 1.0).abs() <= 1e4 * T::EPS;
+        let unit = |mode: &Mat<T>| (0..mode.ncols()).all(|k| unit(mode.col_as_slice(k)));
+        if !((0..lambda.len()).all(falls) && modes.iter().all(unit)) {
+            return Self::new(shapes, lambda, modes);
+        }
+        Ok(Self { shapes, lambda, modes })
     }
 
     /// The sum of the Kronecker products `terms[k][0] (x) terms[k][1] (x) ...`.
@@ -240,4 +240,24 @@ impl<T: Scalar> Separated<T> {
         }
         Ok(slice_norm(&self.lambda) / self.frobenius()?)
     }
+}
+
+/// Whether shapes, `lambda` and modes fit each other and are finite.
+fn check_parts<T: Scalar>(shapes: &[(usize, usize)], lambda: &[T], modes: &[Mat<T>]) -> Result<()> {
+    let s = lambda.len();
+    if shapes.is_empty() || modes.len() != shapes.len() {
+        let expected = format!("one matrix for each of the {} shapes, at least one, is needed", shapes.len());
+        return Err(Error::Shape { argument: "modes", expected, found: vec![modes.len()] });
+    }
+    check_finite_slice("lambda", lambda)?;
+    for (i, (mode, &(m, n))) in modes.iter().zip(shapes).enumerate() {
+        let rows = size([m, n].into_iter())?;
+        if mode.shape() != (rows, s) {
+            let expected = format!("mode {i} of shape ({m}, {n}) needs a matrix ({rows}, {s})");
+            let found = vec![mode.nrows(), mode.ncols()];
+            return Err(Error::Shape { argument: "modes", expected, found });
+        }
+        check_finite("modes", mode).map_err(|e| e.within(i))?;
+    }
+    Ok(())
 }

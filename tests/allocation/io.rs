@@ -2,8 +2,13 @@
 
 use crate::allocation::{alone, peak};
 use crate::spoil::spoiled;
-use lowrank::io::{MappedNpy, read_npy, read_npy_as, read_npz, read_npz_as, write_npy, write_npz};
+use lowrank::faer::Mat;
+use lowrank::io::{
+    MappedNpy, load, read_npy, read_npy_as, read_npz, read_npz_as, save, write_npy, write_npz,
+};
 use lowrank::ndarray::{ArrayD, IxDyn};
+use lowrank::tensor::train::TrainOperator;
+use lowrank::{LowRank, Separated, TensorTrain, Tucker};
 use std::path::{Path, PathBuf};
 
 const MIB: usize = 1 << 20;
@@ -12,7 +17,7 @@ const MIB: usize = 1 << 20;
 /// many ways it could be read.
 fn readable(path: &Path, growth: usize, what: &str) -> usize {
     let bar = growth * std::fs::metadata(path).unwrap().len() as usize + MIB;
-    let ways: [fn(&Path) -> bool; 8] = [
+    let ways: [fn(&Path) -> bool; 12] = [
         |path| read_npy(path).is_ok(),
         |path| read_npy_as::<f32>(path).is_ok(),
         |path| read_npy_as::<f64>(path).is_ok(),
@@ -21,6 +26,10 @@ fn readable(path: &Path, growth: usize, what: &str) -> usize {
         |path| read_npz_as::<f64>(path).is_ok(),
         |path| MappedNpy::<f32>::open(path).is_ok(),
         |path| MappedNpy::<f64>::open(path).is_ok(),
+        |path| load::<Separated<f64>>(path).is_ok(),
+        |path| load::<Tucker<f64>>(path).is_ok(),
+        |path| load::<TensorTrain<f64>>(path).is_ok(),
+        |path| load::<TrainOperator<f32>>(path).is_ok(),
     ];
     let read = |(way, read): (usize, &fn(&Path) -> bool)| {
         let (done, bytes) = peak(|| read(path));
@@ -76,6 +85,11 @@ fn reading_allocates_no_more_than_the_file_and_a_mebibyte() {
         assert!((numbers..numbers + MIB / 4).contains(&bytes), "{descr}: {bytes} bytes for {numbers}");
     }
 
+    // A decomposition takes its largest array once more.
+    save(&path, &LowRank { u: Mat::<f64>::zeros(2048, 256), v: Mat::zeros(1024, 256) }).unwrap();
+    let bytes = peak(|| load::<LowRank<f64>>(&path).unwrap()).1;
+    assert!(bytes <= (4 + 2 + 4 + 1) * MIB, "{bytes} bytes");
+
     // Files that lie: sizes, lengths of headers, counts of members.
     let data = vec![0; 4096];
     let shapes = [
@@ -102,7 +116,12 @@ fn reading_allocates_no_more_than_the_file_and_a_mebibyte() {
     let archive = std::fs::read(&path).unwrap();
     write_npy(&path, small.view()).unwrap();
     let array = std::fs::read(&path).unwrap();
-    for original in [&array, &archive] {
+    let terms = vec![Mat::from_fn(3, 2, |i, j| (i + j) as f64), Mat::from_fn(1, 4, |_, j| j as f64 + 1.0)];
+    save(&path, &Separated::from_terms(vec![terms]).unwrap()).unwrap();
+    let separated = std::fs::read(&path).unwrap();
+    save(&path, &TensorTrain::<f64>::random(&[3, 4, 2], &[2, 2], 1).unwrap()).unwrap();
+    let train = std::fs::read(&path).unwrap();
+    for original in [&array, &archive, &separated, &train] {
         for (round, mut bytes) in spoiled(original, original.len(), b"\x7f9", 2000).enumerate() {
             if round % 2 == 1 {
                 bytes.truncate(bytes.len() - round % bytes.len());

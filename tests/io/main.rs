@@ -1,11 +1,14 @@
 //! Files: round trips, the reference implementations' word, and files that are not what they claim to be.
 
+mod decompositions;
 mod files;
 mod mapped;
 mod safetensors;
 #[path = "../support/spoil.rs"]
 mod spoil;
 
+use lowrank::ndarray::{ArrayD, IxDyn};
+use lowrank::{Error, Scalar};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,5 +40,17 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn counting<T: Scalar>(shape: &[usize]) -> ArrayD<T> {
+    let length: usize = shape.iter().product();
+    ArrayD::from_shape_vec(IxDyn(shape), (0..length).map(|i| T::of(i as f64 / 7.0 - 3.0)).collect()).unwrap()
+}
+
+fn is_format<X: std::fmt::Debug>(result: Result<X, Error>) -> bool {
+    match result {
+        Err(Error::Format { .. }) => true,
+        other => panic!("not a format error: {other:?}"),
     }
 }

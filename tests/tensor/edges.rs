@@ -69,7 +69,7 @@ fn empty_tensors_have_empty_or_zero_results() {
             let mut expected = shape.to_vec();
             expected[mode] = 4;
             let product = mode_product(a.view(), Mat::<f64>::ones(4, shape[mode]), mode).unwrap();
-            assert_eq!(product, ArrayD::zeros(IxDyn(&expected)), "{shape:?} mode {mode}");
+            assert_eq!(product, ArrayD::<f64>::zeros(IxDyn(&expected)), "{shape:?} mode {mode}");
             let factors: Vec<Mat<f64>> = shape.iter().map(|&n| Mat::ones(n, 2)).collect();
             let views: Vec<_> = factors.iter().map(|f| f.as_ref()).collect();
             assert_eq!(mttkrp(a.view(), &views, mode).unwrap(), Mat::<f64>::zeros(shape[mode], 2));

@@ -116,7 +116,7 @@ fn overflowing_sizes_are_errors() {
 fn a_zero_mode_beats_an_overflowing_one() {
     let x = TensorTrain::<f64>::zeros(&[1 << 20, 1 << 20, 1 << 20, 1 << 20, 0]).unwrap();
     match x.to_dense() {
-        Ok(a) => assert_eq!(a, ArrayD::zeros(vec![1 << 20, 1 << 20, 1 << 20, 1 << 20, 0])),
+        Ok(a) => assert_eq!(a, ArrayD::<f64>::zeros(vec![1 << 20, 1 << 20, 1 << 20, 1 << 20, 0])),
         Err(error) => assert!(matches!(error, Error::TooLarge { .. } | Error::Shape { .. }), "{error}"),
     }
 }

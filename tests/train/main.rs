@@ -2,6 +2,7 @@
 
 mod algebra;
 mod arithmetic;
+mod bars;
 mod cross;
 mod operators;
 mod randomized;

@@ -66,8 +66,7 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let what = |of: &str| {
         let text = format!(
             "{of} Tensors ({n}, {n}, {n}) of R terms of equal norm; what does not vary: {} terms, noise {} %, congruence {} %, \
-             {} % missing. A run fails where for some term the product of the cosines with its partner in the \
-             fit is below {FOUND}. All but the masked fit take missing entries for zeros.",
+             {} % missing. A run fails where the cosine of a term and its partner in the fit is below {FOUND}. All but the masked fit take missing entries for zeros.",
             usual[0], usual[1], usual[2], usual[3]
         );
         caption(study, &text, &[], false, &threads, rows)

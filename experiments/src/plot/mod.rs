@@ -20,3 +20,5 @@ pub mod separation_rank;
 pub mod sheet;
 pub mod spectra;
 pub mod style;
+pub mod tensor_compression;
+pub mod tt_cross;

@@ -19,9 +19,13 @@
 use super::steps::{entries, matrix, times};
 use super::{TensorTrain, scale};
 use crate::{Result, Scalar};
-use faer::Mat;
+use faer::{Mat, MatMut};
 use ndarray::Array3;
 use std::borrow::Cow;
+
+/// Ranks from which cores are contracted index by index: then what is between the two products of a
+/// step stays in the nearest cache.
+const BY_SLICE: usize = 32;
 
 impl<T: Scalar> TensorTrain<T> {
     /// The inner product: the sum of the products of all entries. O(d n r^3).
@@ -81,11 +85,22 @@ fn moderate<T: Scalar>(core: &Array3<T>) -> (Cow<'_, [T]>, i32) {
 /// The cores of X and Y contracted over all modes: (r, s), row-major, and its exponent.
 fn from_left<T: Scalar>(x: &[Array3<T>], y: &[Array3<T>]) -> (Vec<T>, i32) {
     let (mut w, mut taken) = (vec![T::of(1.0)], 0);
-    for (a, b) in x.iter().zip(y) {
-        let ((l, n, r), (p, _, q)) = (a.dim(), b.dim());
-        let (next, j) = safely(a, b, |a, b| {
-            let next = times(matrix(&w, l, p).transpose(), matrix(a, l, n * r)); // (p, n r)
-            times(matrix(&next, p * n, r).transpose(), matrix(b, p * n, q)) // (r, q)
+    for (x, y) in x.iter().zip(y) {
+        let ((l, n, r), (p, _, q)) = (x.dim(), y.dim());
+        let (next, j) = safely(x, y, |a, b| {
+            let w = matrix(&w, l, p).transpose();
+            if l.min(r).min(p).min(q) < BY_SLICE {
+                let next = times(w, matrix(a, l, n * r)); // (p, n r)
+                return times(matrix(&next, p * n, r).transpose(), matrix(b, p * n, q)); // (r, q)
+            }
+            let (a, b) = (matrix(a, l, n * r), matrix(b, p, n * q));
+            let (mut middle, mut out) = (vec![T::of(0.0); p * r], vec![T::of(0.0); r * q]);
+            for i in 0..n {
+                T::product(target(&mut middle, p, r), false, w, a.subcols(i * r, r));
+                let middle = matrix(&middle, p, r).transpose();
+                T::product(target(&mut out, r, q), i > 0, middle, b.subcols(i * q, q));
+            }
+            out
         });
         (w, taken) = (next, taken + j);
     }
@@ -95,15 +110,31 @@ fn from_left<T: Scalar>(x: &[Array3<T>], y: &[Array3<T>]) -> (Vec<T>, i32) {
 /// The same from the last core to the first.
 fn from_right<T: Scalar>(x: &[Array3<T>], y: &[Array3<T>]) -> (Vec<T>, i32) {
     let (mut w, mut taken) = (vec![T::of(1.0)], 0);
-    for (a, b) in x.iter().zip(y).rev() {
-        let ((l, n, r), (p, _, q)) = (a.dim(), b.dim());
-        let (next, j) = safely(a, b, |a, b| {
-            let next = times(matrix(a, l * n, r), matrix(&w, r, q)); // (l n, q)
-            times(matrix(&next, l, n * q), matrix(b, p, n * q).transpose()) // (l, p)
+    for (x, y) in x.iter().zip(y).rev() {
+        let ((l, n, r), (p, _, q)) = (x.dim(), y.dim());
+        let (next, j) = safely(x, y, |a, b| {
+            let w = matrix(&w, r, q);
+            if l.min(r).min(p).min(q) < BY_SLICE {
+                let next = times(matrix(a, l * n, r), w); // (l n, q)
+                return times(matrix(&next, l, n * q), matrix(b, p, n * q).transpose()); // (l, p)
+            }
+            let (a, b) = (matrix(a, l, n * r), matrix(b, p, n * q));
+            let (mut middle, mut out) = (vec![T::of(0.0); l * q], vec![T::of(0.0); l * p]);
+            for i in 0..n {
+                T::product(target(&mut middle, l, q), false, a.subcols(i * r, r), w);
+                let b = b.subcols(i * q, q).transpose();
+                T::product(target(&mut out, l, p), i > 0, matrix(&middle, l, q), b);
+            }
+            out
         });
         (w, taken) = (next, taken + j);
     }
     (w, taken)
+}
+
+/// A row-major matrix to be written.
+fn target<T>(data: &mut [T], m: usize, n: usize) -> MatMut<'_, T> {
+    MatMut::from_row_major_slice_mut(data, m, n)
 }
 
 /// The step of two cores, its largest magnitude brought to [1, 2), and the exponent taken out. The

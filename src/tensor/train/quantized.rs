@@ -53,7 +53,7 @@ pub fn quantize<T: Scalar>(a: ArrayViewD<'_, T>, truncation: Truncation) -> Resu
 }
 
 /// The quantized train of a function on a grid of these sizes, powers of two, by cross approximation;
-/// `f` is called with the index on the grid.
+/// `f` is called with the index on the grid, and the points known are such indices.
 ///
 /// # Errors
 /// [`Error::Shape`] for a size that is no power of two, or where all sizes are 1; those of
@@ -61,9 +61,11 @@ pub fn quantize<T: Scalar>(a: ArrayViewD<'_, T>, truncation: Truncation) -> Resu
 pub fn quantized_cross<T: Scalar>(
     f: impl Fn(&[usize]) -> T + Sync,
     shape: &[usize],
-    parameters: Cross,
+    parameters: Cross<'_>,
 ) -> Result<CrossTrain<T>> {
     let bits = bits_of("shape", shape)?;
+    let known = parameters.points.iter().map(|point| to_bits("points", shape, &bits, point));
+    let known = known.collect::<Result<Vec<_>>>()?;
     let modes = bits.iter().sum::<u32>() as usize;
     let of_bits = |index: &[usize]| {
         let mut index = index.iter();
@@ -71,7 +73,7 @@ pub fn quantized_cross<T: Scalar>(
             bits.iter().map(|&k| index.by_ref().take(k as usize).fold(0, |value, bit| 2 * value + bit));
         f(&grid.collect::<Vec<usize>>())
     };
-    cross(of_bits, &vec![2; modes], parameters)
+    cross(of_bits, &vec![2; modes], Cross { points: &known, ..parameters })
 }
 
 impl<T: Scalar> TensorTrain<T> {
@@ -95,12 +97,7 @@ impl<T: Scalar> TensorTrain<T> {
     /// [`Error::Shape`] where the modes are not the bits of this shape, or the index is outside.
     pub fn entry_quantized(&self, shape: &[usize], index: &[usize]) -> Result<T> {
         let bits = self.check_bits(shape)?;
-        if index.len() != shape.len() || index.iter().zip(shape).any(|(i, n)| i >= n) {
-            let expected = format!("one index a variable, each below its size in {shape:?}, is needed");
-            return Err(Error::Shape { argument: "index", expected, found: index.to_vec() });
-        }
-        let bits = index.iter().zip(bits).flat_map(|(&i, k)| (0..k).rev().map(move |bit| i >> bit & 1));
-        self.entry(&bits.collect::<Vec<_>>())
+        self.entry(&to_bits("index", shape, &bits, index)?)
     }
 
     fn check_bits(&self, shape: &[usize]) -> Result<Vec<u32>> {
@@ -121,4 +118,13 @@ fn bits_of(argument: &'static str, shape: &[usize]) -> Result<Vec<u32>> {
         return Err(Error::Shape { argument, expected, found: shape.to_vec() });
     }
     Ok(shape.iter().map(|n| n.ilog2()).collect())
+}
+
+/// The bits of an index on the grid.
+fn to_bits(argument: &'static str, shape: &[usize], bits: &[u32], index: &[usize]) -> Result<Vec<usize>> {
+    if index.len() != shape.len() || index.iter().zip(shape).any(|(i, n)| i >= n) {
+        let expected = format!("one index a variable, each below its size in {shape:?}, is needed");
+        return Err(Error::Shape { argument, expected, found: index.to_vec() });
+    }
+    Ok(index.iter().zip(bits).flat_map(|(&i, &k)| (0..k).rev().map(move |bit| i >> bit & 1)).collect())
 }

@@ -3,9 +3,8 @@
 mod hostile;
 mod memory;
 
-use crate::Folder;
+use crate::{Folder, counting};
 use lowrank::io::{Safetensors, write_safetensors};
-use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::{Error, Scalar};
 
 /// A file of this header and so many bytes of data: 0, 1, 2, ...
@@ -14,11 +13,6 @@ fn file(header: &str, data: usize) -> Vec<u8> {
     bytes.extend_from_slice(header.as_bytes());
     bytes.extend((0..data).map(|i| i as u8));
     bytes
-}
-
-fn counting<T: Scalar>(shape: &[usize]) -> ArrayD<T> {
-    let length: usize = shape.iter().product();
-    ArrayD::from_shape_vec(IxDyn(shape), (0..length).map(|i| T::of(i as f64 / 7.0 - 3.0)).collect()).unwrap()
 }
 
 fn round_trips<T: Scalar>() {

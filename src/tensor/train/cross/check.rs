@@ -8,8 +8,13 @@ use num_traits::Float;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Ascents from the worst random points.
+/// Ascents from the random points of the largest residuals.
 const ASCENTS: usize = 4;
+/// Ascents from those of the largest residuals relative to the train: where it explains nothing of f,
+/// however small f is there, as in the tail of a peak that was not seen.
+const UNEXPLAINED: usize = 2;
+/// The most passes of an ascent over the modes.
+const PASSES: usize = 8;
 
 /// What a check found.
 pub(super) struct Found {
@@ -19,10 +24,12 @@ pub(super) struct Found {
     pub worst: Vec<(Vec<usize>, f64)>,
 }
 
-/// Compares at `count` random points, or at all where there are no more, and climbs from the worst.
+/// Compares at `count` random points, or at all where there are no more, and climbs from the worst; an
+/// ascent goes on after its first pass where the residual is above `far` times the largest |f|.
 pub(super) fn check<T: Scalar>(
     state: &mut State<'_, T>,
     train: &TensorTrain<T>,
+    far: f64,
     count: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<Found, Stop> {
@@ -33,15 +40,24 @@ pub(super) fn check<T: Scalar>(
         None => (0..count).map(|_| shape.iter().map(|&n| rng.random_range(0..n)).collect()).collect(),
     };
     let values = state.evaluate(points.len(), |p, index| index.copy_from_slice(&points[p]))?;
-    let residual: Vec<T> = points.iter().zip(&values).map(|(p, &f)| f - at(train, p)).collect();
+    let fitted: Vec<T> = points.iter().map(|p| at(train, p)).collect();
+    let residual: Vec<T> = values.iter().zip(&fitted).map(|(&f, &x)| f - x).collect();
     let norm = slice_norm(&values);
     let relative_error = if norm > 0.0 { slice_norm(&residual) / norm } else { slice_norm(&residual) };
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|&a, &b| residual[b].as_f64().abs().total_cmp(&residual[a].as_f64().abs()));
+    let size: Vec<f64> = residual.iter().map(|r| r.as_f64().abs()).collect();
     let mut worst: Vec<(Vec<usize>, f64)> = Vec::new();
-    for &p in order.iter().take(if all.is_some() { 1 } else { ASCENTS }) {
+    if all.is_some() {
+        worst.push((points[largest(&size, 1)[0]].clone(), size[largest(&size, 1)[0]]));
+        return Ok(Found { relative_error, worst });
+    }
+    let unexplained = |(&r, x): (&f64, &T)| if *x == T::of(0.0) { 0.0 } else { r / x.as_f64().abs() };
+    let relative: Vec<f64> = size.iter().zip(&fitted).map(unexplained).collect();
+    let mut starts = largest(&size, ASCENTS);
+    let others = largest(&relative, UNEXPLAINED).into_iter().filter(|p| !starts.contains(p));
+    starts = starts.iter().copied().chain(others).collect();
+    for p in starts {
         let start = (points[p].clone(), Float::abs(residual[p]));
-        let end = if all.is_some() { start } else { climb(state, train, start)? };
+        let end = climb(state, train, far, start)?;
         if worst.iter().all(|(index, _)| *index != end.0) {
             worst.push((end.0, end.1.as_f64()));
         }
@@ -50,25 +66,41 @@ pub(super) fn check<T: Scalar>(
     Ok(Found { relative_error, worst })
 }
 
-/// One pass over the modes, each time to the index of the largest residual.
+/// The places of the largest numbers, largest first.
+fn largest(of: &[f64], count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..of.len()).collect();
+    order.sort_by(|&a, &b| of[b].total_cmp(&of[a]));
+    order.truncate(count);
+    order
+}
+
+/// Passes over the modes, each time to the index of the largest residual; a second one only from a
+/// residual that is `far`.
 fn climb<T: Scalar>(
     state: &mut State<'_, T>,
     train: &TensorTrain<T>,
+    far: f64,
     (mut point, mut size): (Vec<usize>, T),
 ) -> Result<(Vec<usize>, T), Stop> {
-    for k in 0..point.len() {
-        let base = point.clone();
-        let values = state.evaluate(state.shape[k], |p, index| {
-            index.copy_from_slice(&base);
-            index[k] = p;
-        })?;
-        let mut candidate = base;
-        for (a, value) in values.into_iter().enumerate() {
-            candidate[k] = a;
-            let residual = Float::abs(value - at(train, &candidate));
-            if residual > size {
-                (point[k], size) = (a, residual);
+    for _ in 0..PASSES {
+        let before = size;
+        for k in 0..point.len() {
+            let base = point.clone();
+            let values = state.evaluate(state.shape[k], |p, index| {
+                index.copy_from_slice(&base);
+                index[k] = p;
+            })?;
+            let mut candidate = base;
+            for (a, value) in values.into_iter().enumerate() {
+                candidate[k] = a;
+                let residual = Float::abs(value - at(train, &candidate));
+                if residual > size {
+                    (point[k], size) = (a, residual);
+                }
             }
+        }
+        if size == before || !(size.as_f64() > far * state.largest.as_f64()) {
+            break;
         }
     }
     Ok((point, size))

@@ -10,16 +10,20 @@
 //! sweeps over the bonds; at each, the matrix of its two modes between the pivots of the neighbours is
 //! searched by rook moves for the largest residual, which becomes a pivot. Where a sweep finds nothing
 //! above the tolerance the train is checked at random points, with ascents of the residual from the
-//! worst ones, and what they find becomes a pivot of every bond (Nunez Fernandez et al., Learning tensor
-//! networks with tensor cross interpolation, SciPost Phys. 18, 2025, global pivots).
+//! worst ones, absolutely and relative to the train, and what they find becomes a pivot of every bond
+//! (Nunez Fernandez et al., Learning tensor networks with tensor cross interpolation, SciPost Phys. 18,
+//! 2025, global pivots).
 //! # Cost
-//! About 4 d n r^2 evaluations and O(d n r^3 + d r^4) operations for a rank r. Evaluations run on all
-//! threads.
+//! About 4 d n r^2 evaluations and O(d n r^3 + d r^4) operations for a rank r; a check costs
+//! `check_points` evaluations and 6 d n for its ascents, more where they find something. Evaluations run
+//! on all threads.
 //! # Guarantee
 //! Ends always: sweeps and evaluations are limited. `Converged` says that neither a sweep nor a check
-//! found a residual above tolerance times the largest |f| seen; both are samples, so a peak between
-//! them stays unseen. The relative error is measured at fresh random points. Where the search ended at
-//! a limit, `missed` is the worst point known. Deterministic for a seed.
+//! found a residual above tolerance times the largest |f| seen. Both are samples: a train that is off by
+//! more at the part 3 / `check_points` of all entries fails a check with probability 0.95, a peak that is
+//! narrower can stay unseen (where peaks are known to be, say so by `points`). The relative error is
+//! measured at fresh random points. Where the search ended at a limit, `missed` is the worst point
+//! known. Deterministic for a seed.
 //! # Deviations
 //! Pivot matrices are factored with complete pivoting, and pivots at rounding level left out, so
 //! that no set of points makes them singular.
@@ -37,7 +41,7 @@ use std::time::Instant;
 
 /// Parameters of [`cross`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cross {
+pub struct Cross<'a> {
     /// Largest |f - X| wanted, relative to the largest |f| seen; above 0.
     pub tolerance: f64,
     /// Largest rank at any bond, at least 1.
@@ -46,14 +50,18 @@ pub struct Cross {
     pub max_evaluations: usize,
     /// Largest number of sweeps over the bonds.
     pub max_sweeps: usize,
-    /// Random points of a check; a tensor of no more entries is checked in full.
+    /// Random points of a check; a tensor of no more entries is checked in full. A peak is found where
+    /// one of them lies in its reach, so narrow peaks need many.
     pub check_points: usize,
+    /// Indices known to matter, such as those of peaks: pivots from the start, up to the largest rank.
+    pub points: &'a [Vec<usize>],
     /// Seed of the random points.
     pub seed: u64,
 }
 
-impl Default for Cross {
-    /// Tolerance 1e-8, any rank, 10 million evaluations, 200 sweeps, 1000 points in a check, seed 0.
+impl Default for Cross<'_> {
+    /// Tolerance 1e-8, any rank, 10 million evaluations, 200 sweeps, 1000 points in a check, no
+    /// known points, seed 0.
     fn default() -> Self {
         Self {
             tolerance: 1e-8,
@@ -61,6 +69,7 @@ impl Default for Cross {
             max_evaluations: 10_000_000,
             max_sweeps: 200,
             check_points: 1000,
+            points: &[],
             seed: 0,
         }
     }
@@ -98,8 +107,8 @@ pub struct CrossTrain<T: Scalar> {
 ///
 /// # Errors
 /// [`Error::NonFinite`] with the index where `f` is not finite; [`Error::Shape`] for order 0 or a
-/// mode of size 0; [`Error::Parameter`] for a tolerance that is not positive, a `max_rank` or
-/// `check_points` of 0.
+/// mode of size 0, and for a known point outside; [`Error::Parameter`] for a tolerance that is not
+/// positive, a `max_rank` or `check_points` of 0.
 ///
 /// # Example
 /// ```
@@ -112,7 +121,7 @@ pub struct CrossTrain<T: Scalar> {
 pub fn cross<T: Scalar>(
     f: impl Fn(&[usize]) -> T + Sync,
     shape: &[usize],
-    parameters: Cross,
+    parameters: Cross<'_>,
 ) -> Result<CrossTrain<T>> {
     let started = Instant::now();
     checked(shape, &parameters)?;
@@ -120,17 +129,17 @@ pub fn cross<T: Scalar>(
     let mut progress = Run { parameters, sweeps: 0, checks: 0, history: Vec::new(), started };
     let ended = match progress.search(&mut state) {
         Ok(ended) => ended,
-        Err(Stop::Budget) => Ended::Limit(Status::IterationLimit),
+        Err(Stop::Budget) => Ended::Limit,
         Err(Stop::Failed(error)) => return Err(error),
     };
     let (status, train, found) = match ended {
-        Ended::Converged(train, found) => (Status::Converged, train, found),
-        Ended::Limit(status) => {
+        Ended::Checked(status, train, found) => (status, train, found),
+        Ended::Limit => {
             // The last check is made whatever the limit, on the train that is returned.
             state.max_evaluations = usize::MAX;
             let train = state.train()?;
             match progress.check(&mut state, &train) {
-                Ok(found) => (status, train, found),
+                Ok(found) => (Status::IterationLimit, train, found),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Budget) => unreachable!("there is no limit"),
             }
@@ -146,10 +155,15 @@ pub fn cross<T: Scalar>(
     Ok(CrossTrain { train, report, relative_error, largest, evaluations, missed })
 }
 
-fn checked(shape: &[usize], parameters: &Cross) -> Result<()> {
+fn checked(shape: &[usize], parameters: &Cross<'_>) -> Result<()> {
     if shape.is_empty() || shape.contains(&0) {
         let expected = "at least one mode, and none of size 0, is needed".into();
         return Err(Error::Shape { argument: "shape", expected, found: shape.to_vec() });
+    }
+    let outside = |p: &&Vec<usize>| p.len() != shape.len() || p.iter().zip(shape).any(|(i, n)| i >= n);
+    if let Some(point) = parameters.points.iter().find(outside) {
+        let expected = format!("one index a mode, each below its size in {shape:?}, is needed");
+        return Err(Error::Shape { argument: "points", expected, found: point.clone() });
     }
     if !(parameters.tolerance > 0.0 && parameters.tolerance.is_finite()) {
         let value = parameters.tolerance.to_string();
@@ -163,24 +177,28 @@ fn checked(shape: &[usize], parameters: &Cross) -> Result<()> {
     Ok(())
 }
 
-/// Checks in a row that may fail without any progress.
+/// How far above the limit, as a factor, a residual is a place that the sweeps do not know; below, they
+/// need only look closer.
+const FAR: f64 = 10.0;
+/// Checks in a row that may fail without progress: half the error, or a larger rank.
 const PATIENCE: usize = 3;
 
 /// The end of a search.
 enum Ended<T: Scalar> {
-    Converged(TensorTrain<T>, check::Found),
-    Limit(Status),
+    /// By the check of this train.
+    Checked(Status, TensorTrain<T>, check::Found),
+    Limit,
 }
 
-struct Run {
-    parameters: Cross,
+struct Run<'a> {
+    parameters: Cross<'a>,
     sweeps: usize,
     checks: u64,
     history: Vec<Progress>,
     started: Instant,
 }
 
-impl Run {
+impl Run<'_> {
     /// Sweeps and checks until both find nothing.
     fn search<T: Scalar>(&mut self, state: &mut State<'_, T>) -> std::result::Result<Ended<T>, Stop> {
         let d = state.shape.len();
@@ -190,9 +208,16 @@ impl Run {
             state.values[0][0].push(fiber);
         }
         state.add_point(&first)?;
-        let (mut tolerance, mut best, mut failures) = (self.parameters.tolerance, f64::INFINITY, 0);
+        for point in self.parameters.points {
+            self.add_point(state, point)?;
+        }
+        let mut tolerance = self.parameters.tolerance;
+        let (mut best, mut most, mut swept, mut failures) = (f64::INFINITY, 0, 0, 0);
         while self.sweeps < self.parameters.max_sweeps {
-            if self.sweep(state, tolerance)? {
+            // Pivots at rounding level are no progress.
+            let (added, ranks) = (self.sweep(state, tolerance)?, state.ranks());
+            if added && ranks > swept {
+                swept = ranks;
                 continue;
             }
             let train = state.train().map_err(Stop::Failed)?;
@@ -200,25 +225,31 @@ impl Run {
             let limit = self.parameters.tolerance * state.largest.as_f64();
             let worst = found.worst[0].1;
             if worst <= limit {
-                return Ok(Ended::Converged(train, found));
+                return Ok(Ended::Checked(Status::Converged, train, found));
             }
-            failures = if worst < 0.5 * best { 0 } else { failures + 1 };
+            failures = if worst < 0.5 * best || ranks > most { 0 } else { failures + 1 };
             if failures > PATIENCE {
-                return Ok(Ended::Limit(Status::Stagnated));
+                return Ok(Ended::Checked(Status::Stagnated, train, found));
             }
-            best = best.min(worst);
-            // A little above the limit the sweeps need only look closer; else they need a place.
+            (best, most) = (best.min(worst), most.max(ranks));
             tolerance = tolerance.min(self.parameters.tolerance * (0.2 * limit / worst).max(0.01));
-            if worst > 10.0 * limit || failures > 0 {
+            if worst > FAR * limit || failures > 0 {
                 for (index, _) in found.worst.iter().filter(|(_, size)| *size > 0.1 * worst) {
-                    let full = |k: usize| state.rank(k) >= self.parameters.max_rank;
-                    if !(1..d).any(full) {
-                        state.add_point(index)?;
-                    }
+                    self.add_point(state, index)?;
                 }
             }
         }
-        Ok(Ended::Limit(Status::IterationLimit))
+        Ok(Ended::Limit)
+    }
+
+    /// Adds a point to every bond, unless one has the largest rank.
+    fn add_point<T: Scalar>(
+        &self,
+        state: &mut State<'_, T>,
+        index: &[usize],
+    ) -> std::result::Result<(), Stop> {
+        let full = |k: usize| state.rank(k) >= self.parameters.max_rank;
+        if (1..state.shape.len()).any(full) { Ok(()) } else { state.add_point(index) }
     }
 
     /// Visits every bond once, forwards and backwards in turn; says whether a pivot was added.
@@ -254,17 +285,18 @@ impl Run {
     ) -> std::result::Result<check::Found, Stop> {
         let mut rng = stream(self.parameters.seed, "checks of a cross", self.checks);
         self.checks += 1;
-        let found = check::check(state, train, self.parameters.check_points, &mut rng)?;
+        let far = FAR * self.parameters.tolerance;
+        let found = check::check(state, train, far, self.parameters.check_points, &mut rng)?;
         let seconds = self.started.elapsed().as_secs_f64();
         self.history.push(Progress { iteration: self.sweeps, seconds, error: found.worst[0].1 });
         Ok(found)
     }
 
-    /// A point of large |f|: the first check, of the zero train.
+    /// A point of large |f|: the first check, of the zero train, with ascents of one pass.
     fn first_point<T: Scalar>(&mut self, state: &mut State<'_, T>) -> std::result::Result<Vec<usize>, Stop> {
         let zero = TensorTrain::zeros(&state.shape).map_err(Stop::Failed)?;
         let mut rng = stream(self.parameters.seed, "start of a cross", 0);
         let count = self.parameters.check_points.min(100);
-        Ok(check::check(state, &zero, count, &mut rng)?.worst.swap_remove(0).0)
+        Ok(check::check(state, &zero, f64::INFINITY, count, &mut rng)?.worst.swap_remove(0).0)
     }
 }

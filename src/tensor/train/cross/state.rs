@@ -196,6 +196,11 @@ impl<'f, T: Scalar> State<'f, T> {
         Pivoted::new(self.left[k].iter().flat_map(value).collect(), m, n)
     }
 
+    /// The sum of the ranks of all bonds, pivots at rounding level left out.
+    pub fn ranks(&self) -> usize {
+        (1..self.shape.len()).map(|k| self.pivots(k).rank()).sum()
+    }
+
     /// The train that interpolates on the crosses.
     pub fn train(&self) -> Result<TensorTrain<T>> {
         let d = self.shape.len();
