@@ -7,15 +7,15 @@ use crate::plot::sheet::Sheet;
 use crate::study::{NoChoice, Program, Study, distinct, program};
 use crate::table::{Record, row};
 use anyhow::{Context, Result, bail};
-use lowrank::faer::{Mat, MatRef, Side};
+use lowrank::faer::{Mat, Side};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::{gaussian, orthonormal};
 use lowrank::tensor::Cp;
-use lowrank::tensor::cp::{CpAls, CpStart, Masked, cp_als, cp_masked};
+use lowrank::tensor::cp::{CpAls, CpStart, Masked, cp_als, cp_masked, match_terms};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// A term is found where the product over the modes of its cosines with one of the fit is at least this.
+/// A term is found where its cosine with its partner in the fit is at least this.
 pub const FOUND: f64 = 0.95;
 /// The bound of gamma of [`Method::Bounded`].
 pub const BOUND: f64 = 10.0;
@@ -112,7 +112,7 @@ row! {
         method: Method = trial.method,
         /// Seed.
         seed: u64 = trial.seed,
-        /// The smallest over the terms of the product of cosines with its partner in the fit.
+        /// The smallest over the terms of the cosine with its partner in the fit.
         score: f64 = f64::NAN,
         /// |exact - X|_F / |exact|_F, without the noise and with all entries.
         error: f64 = f64::NAN,
@@ -223,7 +223,7 @@ impl Study for CpRecovery {
         )?;
         let Found { cp, condition_number, sweeps, end } = found.context("no fit was made")?;
         let (norm, error) = (problem.exact.frobenius()?, cp.error(problem.exact.to_dense()?.view())?);
-        let score = score(problem.exact.factors(), cp.factors());
+        let score = match_terms(&problem.exact, &cp)?.congruences.into_iter().fold(1.0, f64::min);
         let error = error / norm;
         Ok(Row { score, error, condition_number, sweeps, end, seconds, ..Row::done(trial) })
     }
@@ -298,29 +298,4 @@ impl Problem {
         let (sweeps, end) = (fit.report.iterations, fit.report.status.to_string());
         Ok(Found { cp: fit.cp, condition_number: fit.condition_number, sweeps, end })
     }
-}
-
-/// The smallest product of cosines of pairs of terms, those with the largest paired first.
-fn score(exact: &[Mat<f64>], found: &[Mat<f64>]) -> f64 {
-    let (r, s) = (exact[0].ncols(), found[0].ncols());
-    let cosine = |x: MatRef<'_, f64>, y: MatRef<'_, f64>| (x.transpose() * y)[(0, 0)].abs();
-    let product = |k: usize, l: usize| -> f64 {
-        exact
-            .iter()
-            .zip(found)
-            .map(|(x, y)| cosine(x.as_ref().subcols(k, 1), y.as_ref().subcols(l, 1)))
-            .product()
-    };
-    let mut pairs: Vec<(f64, usize, usize)> =
-        (0..r).flat_map(|k| (0..s).map(move |l| (product(k, l), k, l))).collect();
-    pairs.sort_by(|x, y| y.0.total_cmp(&x.0));
-    let (mut left, mut right, mut least) = (HashSet::new(), HashSet::new(), 1.0);
-    for (cosines, k, l) in pairs {
-        if !left.contains(&k) && !right.contains(&l) {
-            left.insert(k);
-            right.insert(l);
-            least = cosines; // they fall
-        }
-    }
-    if left.len() == r { least } else { 0.0 }
 }

@@ -62,13 +62,6 @@ impl<T: Scalar> Target<T> for Stored<'_, T> {
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        self.weighted_error(x, None)
-    }
-}
-
-impl<'a, T: Scalar> Stored<'a, T> {
-    /// |W * (A - X)|_F with the entries of `weights` (of the same sizes), or ones, in W.
-    pub fn weighted_error(&self, x: &Terms<T>, weights: Option<&Self>) -> f64 {
         let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
         let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
@@ -83,13 +76,8 @@ impl<'a, T: Scalar> Stored<'a, T> {
             let right = right.as_ref().subrows(range.start, range.len());
             T::product(fit.as_mut(), false, left.as_ref(), right.transpose());
             let column = |(column, j): (usize, usize)| {
-                let slice = |m: MatRef<'a, T>| m.col(j).try_as_col_major().map_or(&[][..], |c| c.as_slice());
-                let fit = fit.col_as_slice_mut(column);
-                if let Some(weights) = weights {
-                    let values = slice(self.tensor).iter().zip(slice(weights.tensor));
-                    fit.iter_mut().zip(values).for_each(|(x, (a, w))| *x = *a - *w * (*a - *x));
-                }
-                squared_distance(slice(self.tensor), fit)
+                let slice = self.tensor.col(j).try_as_col_major().map_or(&[][..], |c| c.as_slice());
+                squared_distance(slice, fit.col_as_slice(column))
             };
             range.enumerate().map(column).sum::<f64>()
         };

@@ -11,14 +11,14 @@ use anyhow::Result;
 /// Where no run failed, this percentage is drawn.
 const NONE: f64 = 1.0;
 
-/// What is varied: its name, its value in a row, where its axis is labelled.
-type Axis = (&'static str, fn(&Row) -> usize, &'static [f64]);
+/// What is varied: its name, its axis, its value in a row, where the axis is labelled.
+type Axis = (&'static str, &'static str, fn(&Row) -> usize, &'static [f64]);
 
 const AXES: [Axis; 4] = [
-    ("number of terms R", |r| r.rank, &[]),
-    ("noise, % of the norm", |r| r.noise as usize, &[]),
-    ("congruence of the columns, %", |r| r.congruence as usize, &[0.0, 20.0, 40.0, 60.0, 80.0, 95.0]),
-    ("entries missing, %", |r| r.missing as usize, &[0.0, 20.0, 40.0, 60.0, 80.0]),
+    ("rank", "number of terms R", |r| r.rank, &[]),
+    ("noise", "noise, % of the norm", |r| r.noise as usize, &[]),
+    ("collinearity", "congruence, %", |r| r.congruence as usize, &[0.0, 20.0, 40.0, 60.0, 80.0, 90.0, 98.0]),
+    ("missing entries", "entries missing, %", |r| r.missing as usize, &[0.0, 20.0, 40.0, 60.0, 80.0, 90.0]),
 ];
 
 /// Failures and seconds over each of what is varied.
@@ -26,34 +26,36 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let kept = answered(rows)?;
     let methods = values(&kept, |r| r.method);
     // The value of most rows is the one that stands still while others vary.
-    let usual = AXES.map(|(_, of, _)| {
+    let usual = AXES.map(|(_, _, of, _)| {
         let count = |x: &usize| kept.iter().filter(|r| of(r) == *x).count();
-        values(&kept, |r| of(r)).into_iter().max_by_key(count).unwrap_or(0)
+        values(&kept, of).into_iter().max_by_key(count).unwrap_or(0)
     });
     let own = |axis: usize, method: Method| {
-        let still = move |r: &&&Row| (0..4).all(|k| k == axis || AXES[k].1(r) == usual[k]);
+        let still = move |r: &&&Row| (0..4).all(|k| k == axis || AXES[k].2(r) == usual[k]);
         kept.iter().filter(move |r| r.method == method).filter(still).copied()
     };
     let failures = |axis: usize, method: Method| {
         let at: Vec<&Row> = own(axis, method).collect();
         let share = |x: usize| {
-            let here: Vec<&&Row> = at.iter().filter(|r| AXES[axis].1(r) == x).collect();
+            let here: Vec<&&Row> = at.iter().filter(|r| AXES[axis].2(r) == x).collect();
             let failed = here.iter().filter(|r| !r.found()).count();
             (x as f64, (100.0 * failed as f64 / here.len() as f64).max(NONE))
         };
-        let places = values(&at, |r| AXES[axis].1(r)).into_iter().map(share).collect();
-        Curve { fitted: true, ..Curve::reference(places, look(method)) }
+        let places: Vec<_> = values(&at, |r| AXES[axis].2(r)).into_iter().map(share).collect();
+        // A range at one place is not drawn, but keeps the axis from 1 to 100.
+        let range = at.first().map(|r| (AXES[axis].2(r) as f64, NONE, 100.0)).into_iter().collect();
+        Curve { fitted: true, range, ..Curve::reference(places, look(method)) }
     };
     let seconds = |axis: usize, method: Method| {
-        Curve::medians(&points(own(axis, method).map(|r| (AXES[axis].1(r) as f64, r.seconds))), look(method))
+        Curve::medians(&points(own(axis, method).map(|r| (AXES[axis].2(r) as f64, r.seconds))), look(method))
     };
-    let varied: Vec<usize> = (0..4).filter(|k| values(&kept, |r| AXES[*k].1(r)).len() > 1).collect();
+    let varied: Vec<usize> = (0..4).filter(|k| values(&kept, |r| AXES[*k].2(r)).len() > 1).collect();
     let panels = |y_label: &str, curve: &dyn Fn(usize, Method) -> Curve| -> Vec<Panel> {
         let panel = |&axis: &usize| Panel {
-            title: format!("over the {}", AXES[axis].0.split([',', ' ']).next().unwrap_or_default()),
+            title: format!("over the {}", AXES[axis].0),
             notes: Vec::new(),
-            x_label: AXES[axis].0.to_string(),
-            x_ticks: AXES[axis].2.to_vec(),
+            x_label: AXES[axis].1.to_string(),
+            x_ticks: AXES[axis].3.to_vec(),
             y_label: y_label.to_string(),
             curves: methods.iter().map(|&method| curve(axis, method)).collect(),
         };
@@ -64,8 +66,7 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let what = |of: &str| {
         let text = format!(
             "{of} Tensors ({n}, {n}, {n}) of R terms of equal norm; what does not vary: {} terms, noise {} %, congruence {} %, \
-             {} % missing. A run fails where for some term the product of the cosines with its partner in the \
-             fit is below {FOUND}. All but the masked fit take missing entries for zeros.",
+             {} % missing. A run fails where the cosine of a term and its partner in the fit is below {FOUND}. All but the masked fit take missing entries for zeros.",
             usual[0], usual[1], usual[2], usual[3]
         );
         caption(study, &text, &[], false, &threads, rows)
