@@ -46,6 +46,7 @@ pub struct Program {
 
 /// `program!(STEM, ABOUT)`: the [`Program`] exp_STEM with the presets presets/STEM_quick.toml and
 /// presets/STEM_paper.toml.
+#[macro_export]
 macro_rules! program {
     ($stem:literal, $about:expr) => {
         $crate::study::Program {
@@ -57,7 +58,7 @@ macro_rules! program {
         }
     };
 }
-pub(crate) use program;
+pub use program;
 
 /// No options beside the shared ones.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]

@@ -57,6 +57,7 @@ pub trait Record: Clone + Send + Serialize + DeserializeOwned {
 ///     } timed on threads
 /// }
 /// ```
+#[macro_export]
 macro_rules! row {
     ($(#[$about:meta])* $row:ident of $trial:ident: $of:ty {
         $($(#[$meta:meta])* $column:ident: $type:ty = $empty:expr,)+
@@ -113,7 +114,7 @@ macro_rules! row {
         }
     };
 }
-pub(crate) use row;
+pub use row;
 
 /// The rows as CSV text, with the line of column names if `header`.
 pub fn to_csv<R: Serialize>(rows: &[R], header: bool) -> Result<String> {

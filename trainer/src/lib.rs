@@ -1,0 +1,25 @@
+//! A small trainer: forward and backward by hand, weights trained in full or frozen with an adapter
+//! ([`lowrank::layers::adapter`]) beside them, a sample a column.
+//!
+//! Read it in this order:
+//!
+//! - [`network`]: affine layers with an activation between them, and their gradients; [`loss`].
+//! - [`optimizer`]: AdamW, the learning rate over the steps, clipping.
+//! - [`training`]: epochs over a training set, the best one picked on a development set;
+//!   [`checkpoint`]: stopping and going on, bit by bit the same.
+//! - [`metrics`]: accuracy, macro F1, Matthews.
+//! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
+//! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
+//!   figure.
+//!
+//! Everything is deterministic: a seed gives the same numbers for any number of threads.
+
+pub mod checkpoint;
+pub mod digits;
+pub mod loss;
+pub mod metrics;
+pub mod network;
+pub mod optimizer;
+pub mod report;
+pub mod study;
+pub mod training;

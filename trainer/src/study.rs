@@ -1,0 +1,318 @@
+//! The program `train_adapter`: a network trained on upright digits, adapted to others by every method.
+//!
+//! A trial is one method at one learning rate with one seed on one task: the network of that seed, trained on
+//! upright digits in full, is adapted, and the epoch best on the development set is tested. What is
+//! reported of a method is its rate that is best on the development set: see [`crate::report`].
+
+use crate::digits::{self, CLASSES, Split, Task};
+use crate::network::Network;
+use crate::optimizer::AdamW;
+use crate::report;
+use crate::training::{Settings, Trainer, confusion};
+use anyhow::{Result, bail};
+use lowrank::layers::Activation;
+use lowrank::layers::adapter::Method;
+use lowrank_experiments::plot::sheet::Sheet;
+use lowrank_experiments::program;
+use lowrank_experiments::row;
+use lowrank_experiments::study::{Program, Study, distinct};
+use lowrank_experiments::table::Record;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Inputs, hidden layers, classes: 64 = 8 x 8 and 128 = 16 x 8.
+pub const WIDTHS: [usize; 4] = [64, 128, 128, CLASSES];
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The tasks adapted to.
+    pub tasks: Vec<Task>,
+    /// The methods.
+    pub methods: Vec<Tuning>,
+    /// Learning rates, times 10^-4.
+    pub rates: Vec<u32>,
+    /// Epochs of every training.
+    pub epochs: u64,
+    /// Number of repetitions.
+    pub seeds: u64,
+}
+
+macro_rules! tunings {
+    ($($name:ident, $key:literal, $text:literal, $method:expr;)+) => {
+        /// What is trained; beside adapters always the head.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Tuning {
+            $(#[doc = $text] #[serde(rename = $key)] $name,)+
+        }
+
+        impl Tuning {
+            /// All of them.
+            pub const ALL: &[Tuning] = &[$(Tuning::$name,)+];
+
+            /// Its name in configurations and tables.
+            pub fn key(self) -> &'static str {
+                match self { $(Tuning::$name => $key,)+ }
+            }
+            /// Its name in words.
+            pub fn text(self) -> &'static str {
+                match self { $(Tuning::$name => $text,)+ }
+            }
+            /// The adapter beside each frozen weight; none for the head alone and for all weights.
+            pub fn method(self) -> Option<Method> {
+                match self { $(Tuning::$name => $method,)+ }
+            }
+        }
+    };
+}
+
+const fn lora(rank: usize) -> Option<Method> {
+    Some(Method::Lora { rank })
+}
+
+const fn lsr(terms: usize) -> Option<Method> {
+    Some(Method::Lsr { terms, ranks: (2, 2), shapes: None })
+}
+
+tunings! {
+    Head, "head", "head only", None;
+    Lora1, "lora-1", "LoRA r = 1", lora(1);
+    Lora2, "lora-2", "LoRA r = 2", lora(2);
+    Lora4, "lora-4", "LoRA r = 4", lora(4);
+    Lora8, "lora-8", "LoRA r = 8", lora(8);
+    Dora2, "dora-2", "DoRA r = 2", Some(Method::Dora { rank: 2 });
+    Lsr2, "lsr-2", "LSR s = 2, r = 2 x 2", lsr(2);
+    Lsr5, "lsr-5", "LSR s = 5, r = 2 x 2", lsr(5);
+    Lsr10, "lsr-10", "LSR s = 10, r = 2 x 2", lsr(10);
+    KronA, "kron-a", "KronA", Some(Method::KronA { left: None });
+    KAdaptation, "k-adaptation", "KAdaptation t = 4, r = 2", Some(Method::KAdaptation { terms: 4, rank: 2 });
+    LoKr, "lo-kr", "LoKr r = 2", Some(Method::LoKr { rank: 2, left: None });
+    SvdLora, "svd-lora", "SVD-LoRA r = 48, r' = 4",
+        Some(Method::SvdLora { rank: 48, inner_rank: 4, with_values: true });
+    Full, "full", "all weights", None;
+}
+
+impl Tuning {
+    /// A trained network, ready to be trained this way.
+    ///
+    /// # Errors
+    /// Those of [`Network::adapt`].
+    pub fn prepare(self, base: &Network<f32>, seed: u64) -> Result<Network<f32>> {
+        if self == Tuning::Full { Ok(base.clone()) } else { base.adapt(self.method().as_ref(), 1.0, seed) }
+    }
+}
+
+/// One training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trial {
+    /// The task.
+    pub task: Task,
+    /// The method.
+    pub method: Tuning,
+    /// The learning rate, times 10^-4.
+    pub rate: u32,
+    /// Epochs, of the network before too.
+    pub epochs: u64,
+    /// The seed of network, adapters and order.
+    pub seed: u64,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trial { task, method, rate, seed, .. } = self;
+        write!(f, "{}, {}, learning rate {rate}e-4, seed {seed}", task.name(), method.text())
+    }
+}
+
+row! {
+    /// A row of the table.
+    Row of trial: Trial {
+        /// The task.
+        task: Task = trial.task,
+        /// The method.
+        method: Tuning = trial.method,
+        /// The learning rate, times 10^-4.
+        rate: u32 = trial.rate,
+        /// Epochs.
+        epochs: u64 = trial.epochs,
+        /// Seed.
+        seed: u64 = trial.seed,
+        /// Trained numbers, those of the head with them.
+        parameters: usize = 0,
+        /// The epoch best on the development set, from 1.
+        epoch: u64 = 0,
+        /// Accuracy of that epoch on the development set.
+        dev: f64 = f64::NAN,
+        /// On the test set.
+        test: f64 = f64::NAN,
+        /// Macro F1 on the test set.
+        macro_f1: f64 = f64::NAN,
+        /// Matthews' correlation on the test set.
+        matthews: f64 = f64::NAN,
+        /// Accuracy on the test set before the adaptation.
+        before: f64 = f64::NAN,
+        /// Accuracy of the network on the test set of upright digits, before the adaptation.
+        upright: f64 = f64::NAN,
+    }
+}
+
+/// Options of the program's own.
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
+pub struct Shorter {
+    /// Epochs of every training, instead of the configuration's
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+}
+
+/// The experiment.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainAdapter;
+
+impl Study for TrainAdapter {
+    type Config = Config;
+    type Choice = Shorter;
+    type Trial = Trial;
+    type Row = Row;
+
+    fn program(self) -> Program {
+        let about = "Trains a network on handwritten digits and adapts it to rotated and inverted ones with every \
+                     adapter: accuracy against trained parameters";
+        Program { name: "train_adapter", ..program!("train_adapter", about) }
+    }
+
+    fn check(self, config: &Config) -> Result<()> {
+        distinct("tasks", &config.tasks)?;
+        distinct("methods", &config.methods)?;
+        distinct("rates", &config.rates)?;
+        if config.tasks.contains(&Task::Upright) || config.rates.contains(&0) {
+            bail!("`tasks` are rotated and inverted, `rates` positive");
+        }
+        if config.epochs == 0 || config.seeds == 0 {
+            bail!("`epochs` and `seeds` are at least 1");
+        }
+        Ok(())
+    }
+
+    fn seeds(self, config: &mut Config) -> &mut u64 {
+        &mut config.seeds
+    }
+
+    fn choose(self, config: &mut Config, choice: &Shorter) {
+        config.epochs = choice.epochs.unwrap_or(config.epochs);
+    }
+
+    fn narrow(self, config: &mut Config, trials: &[Trial]) -> String {
+        match trials.first() {
+            Some(trial) if trial.epochs != config.epochs => {
+                config.epochs = trial.epochs;
+                format!(" --epochs {}", trial.epochs)
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn trials(self, config: &Config) -> Vec<Trial> {
+        let epochs = config.epochs;
+        let mut out = Vec::new();
+        for &task in &config.tasks {
+            for &method in &config.methods {
+                for &rate in &config.rates {
+                    out.extend((0..config.seeds).map(|seed| Trial { task, method, rate, epochs, seed }));
+                }
+            }
+        }
+        out
+    }
+
+    fn seed(self, trial: &Trial) -> u64 {
+        trial.seed
+    }
+
+    fn cost(self, trial: &Trial) -> f64 {
+        0.01 * trial.epochs as f64
+    }
+
+    fn kind(self, trial: &Trial) -> usize {
+        trial.method as usize
+    }
+
+    fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
+        let (data, base) = (data(trial.task)?, base(trial.epochs, trial.seed)?);
+        let optimizer = AdamW { rate: f64::from(trial.rate) * 1e-4, ..Default::default() };
+        let settings = Settings { optimizer, epochs: trial.epochs, seed: trial.seed, ..Default::default() };
+        let mut trainer = Trainer::new(trial.method.prepare(&base.network, trial.seed)?, settings)?;
+        trainer.fit(&data.train, &data.dev, None, |_, _, _| {})?;
+        let (epoch, dev) = trainer.best.as_ref().map_or((0, f64::NAN), |(epoch, dev, _)| (*epoch, *dev));
+        let found = confusion(&trainer.network, &data.test)?;
+        Ok(Row {
+            parameters: trainer.network.trained(),
+            epoch,
+            dev,
+            test: found.accuracy(),
+            macro_f1: found.macro_f1(),
+            matthews: found.matthews(),
+            before: confusion(&base.network, &data.test)?.accuracy(),
+            upright: base.upright,
+            ..Row::done(trial)
+        })
+    }
+
+    fn trial(self, row: &Row) -> Result<Trial> {
+        let Row { task, method, rate, epochs, seed, .. } = *row;
+        Ok(Trial { task, method, rate, epochs, seed })
+    }
+
+    fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
+        Ok(vec![("train_adapter".to_string(), report::sheet(self, rows)?)])
+    }
+}
+
+/// A network trained on upright digits, and its accuracy on their test set.
+pub struct Base {
+    /// The network.
+    pub network: Network<f32>,
+    /// Its accuracy.
+    pub upright: f64,
+}
+
+/// The data of a task, read once.
+///
+/// # Errors
+/// Those of [`digits::load`].
+pub fn data(task: Task) -> Result<Arc<Split<f32>>> {
+    static ALL: Shelf<Task, Split<f32>> = OnceLock::new();
+    kept(&ALL, task, || digits::load(digits::FILE, task))
+}
+
+/// The network of a seed, trained once.
+///
+/// # Errors
+/// Those of [`Trainer::fit`].
+pub fn base(epochs: u64, seed: u64) -> Result<Arc<Base>> {
+    static ALL: Shelf<(u64, u64), Base> = OnceLock::new();
+    kept(&ALL, (epochs, seed), || {
+        let data = data(Task::Upright)?;
+        let network = Network::new(&WIDTHS, Activation::Relu, seed);
+        let optimizer = AdamW { rate: 3e-3, ..Default::default() };
+        let mut trainer = Trainer::new(network, Settings { optimizer, epochs, seed, ..Default::default() })?;
+        trainer.fit(&data.train, &data.dev, None, |_, _, _| {})?;
+        let upright = confusion(&trainer.network, &data.test)?.accuracy();
+        Ok(Base { network: trainer.network, upright })
+    })
+}
+
+type Shelf<K, V> = OnceLock<Mutex<BTreeMap<K, Arc<V>>>>;
+
+/// What a shelf has of this key, made at most once.
+fn kept<K: Ord, V>(shelf: &Shelf<K, V>, key: K, make: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
+    let mut shelf = shelf.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = shelf.get(&key) {
+        return Ok(found.clone());
+    }
+    let made = Arc::new(make()?);
+    shelf.insert(key, made.clone());
+    Ok(made)
+}

@@ -1,0 +1,243 @@
+//! Gradients against differences, the optimizer against PyTorch, the metrics against scikit-learn, resuming,
+//! and what happens when numbers are not finite.
+
+use lowrank::Scalar;
+use lowrank::faer::Mat;
+use lowrank::layers::Activation;
+use lowrank::layers::adapter::Method;
+use lowrank::random::gaussian;
+use lowrank_trainer::checkpoint;
+use lowrank_trainer::digits::{self, Set, Task};
+use lowrank_trainer::loss::cross_entropy;
+use lowrank_trainer::metrics::Confusion;
+use lowrank_trainer::network::{Group, Network, Weight};
+use lowrank_trainer::optimizer::{AdamW, schedule};
+use lowrank_trainer::training::{Settings, Trainer, confusion};
+
+fn methods() -> Vec<Option<Method>> {
+    let methods = [
+        Method::Lora { rank: 2 },
+        Method::Dora { rank: 2 },
+        Method::Lsr { terms: 3, ranks: (2, 1), shapes: None },
+        Method::KronA { left: None },
+        Method::KAdaptation { terms: 2, rank: 2 },
+        Method::LoKr { rank: 2, left: None },
+        Method::SvdLora { rank: 4, inner_rank: 2, with_values: true },
+    ];
+    methods.into_iter().map(Some).chain([None]).collect()
+}
+
+fn small_set(seed: u64) -> Set<f64> {
+    Set { x: gaussian(8, 5, seed, "samples"), labels: vec![0, 2, 1, 2, 0] }
+}
+
+/// All trained numbers moved, so that no factor is zero.
+fn moved(mut network: Network<f64>, seed: u64) -> Network<f64> {
+    let mut groups = network.groups();
+    for (k, group) in groups.iter_mut().enumerate() {
+        let noise = gaussian::<f64>(group.values.len(), 1, seed + k as u64, "a move");
+        group.values.iter_mut().enumerate().for_each(|(i, x)| *x += 0.2 * noise[(i, 0)]);
+    }
+    network.set(&groups).unwrap();
+    network
+}
+
+#[test]
+fn gradients_are_those_of_differences() {
+    let set = small_set(1);
+    let loss = |network: &Network<f64>| {
+        cross_entropy(network.forward(set.x.as_ref()).unwrap().as_ref(), &set.labels).unwrap().0
+    };
+    for activation in
+        [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh, Activation::Sigmoid]
+    {
+        let full = Network::<f64>::new(&[8, 12, 6, 3], activation, 3);
+        let adapted =
+            methods().into_iter().map(|m| (format!("{m:?}"), full.adapt(m.as_ref(), 0.7, 5).unwrap()));
+        for (name, network) in adapted.chain([("full".into(), full.clone())]) {
+            let network = moved(network, 9);
+            let (_, gradients) = network.gradient(set.x.as_ref(), |y| cross_entropy(y, &set.labels)).unwrap();
+            let groups = network.groups();
+            assert_eq!(gradients.len(), groups.len());
+            for (k, group) in groups.iter().enumerate() {
+                for i in 0..group.values.len() {
+                    let h = 1e-5;
+                    let at = |by: f64| {
+                        let (mut network, mut groups) = (network.clone(), groups.clone());
+                        groups[k].values[i] += by;
+                        network.set(&groups).unwrap();
+                        loss(&network)
+                    };
+                    let difference = (at(h) - at(-h)) / (2.0 * h);
+                    let error = (difference - gradients[k][i]).abs();
+                    assert!(
+                        error <= 1e-7 * difference.abs().max(1.0),
+                        "{activation:?} {name} {}: {error}",
+                        group.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_are_those_of_pytorch() {
+    // torch.optim.AdamW(lr=0.1, weight_decay=0.01) in double precision.
+    let gradients = [[0.5, -1.0, 0.0], [0.1, 2.0, -3.0], [-0.2, 0.0, 1e-3], [4.0, -0.5, 0.25]];
+    let expected = [
+        [0.899000002, -1.898000001, 0.4995],
+        [0.8177969063826518, -1.9327123534710748, 0.5734141820059965],
+        [0.7825437349271064, -1.9590795496464593, 0.6303414519885789],
+        [0.7203625168066812, -1.9670476144279168, 0.671818343980082],
+    ];
+    let adam = AdamW { rate: 0.1, clip: f64::INFINITY, ..Default::default() };
+    let mut groups = [Group { name: "p".into(), decay: true, values: vec![1.0f64, -2.0, 0.5] }];
+    let mut state = adam.start(&groups);
+    for (gradient, expected) in gradients.iter().zip(expected) {
+        adam.step(&mut groups, &[gradient.to_vec()], &mut state, 1.0).unwrap();
+        for (p, e) in groups[0].values.iter().zip(expected) {
+            assert!((p - e).abs() < 1e-14, "{p} {e}");
+        }
+    }
+    // Clipped at 1 the gradient (3, 0, 4) is (0.6, 0, 0.8), over all groups together.
+    let adam = AdamW { clip: 1.0, ..adam };
+    let group = |count| Group { name: "g".into(), decay: false, values: vec![0.0f64; count] };
+    let mut groups = [group(2), group(1)];
+    let mut state = adam.start(&groups);
+    assert_eq!(adam.step(&mut groups, &[vec![3.0, 0.0], vec![4.0]], &mut state, 1.0).unwrap(), 5.0);
+    let first: Vec<f64> = state.moments.iter().flat_map(|[m, _]| m.clone()).collect();
+    assert!(first.iter().zip([0.06, 0.0, 0.08]).all(|(m, e)| (m - e).abs() < 1e-15), "{first:?}");
+    let before = (groups.clone(), state.clone());
+    let error = adam.step(&mut groups, &[vec![3.0, f64::NAN], vec![4.0]], &mut state, 1.0).unwrap_err();
+    assert!(error.to_string().starts_with("g:"), "{error}");
+    assert_eq!((groups.to_vec(), state), (before.0.to_vec(), before.1));
+}
+
+#[test]
+fn the_rate_rises_and_falls() {
+    let rates: Vec<f64> = (0..10).map(|step| schedule(step, 10, 0.2)).collect();
+    let expected = [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125];
+    assert!(rates.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{rates:?}");
+    assert_eq!((schedule(10, 10, 0.2), schedule(0, 10, 0.0)), (0.0, 1.0));
+}
+
+#[test]
+fn metrics_are_those_of_scikit_learn() {
+    let found = Confusion::new(3, &[0, 0, 1, 1, 2, 2, 2, 0, 1, 2], &[0, 1, 1, 1, 2, 0, 2, 0, 2, 2]);
+    assert!((found.accuracy() - 0.7).abs() < 1e-15);
+    assert!((found.macro_f1() - 0.6944444444444443).abs() < 1e-15);
+    assert!((found.matthews() - 0.5454545454545454).abs() < 1e-15);
+    assert_eq!(Confusion::new(2, &[0, 1], &[1, 1]).matthews(), 0.0);
+}
+
+#[test]
+fn frozen_numbers_stay_and_counts_are_exact() {
+    let full = Network::<f32>::new(&[64, 128, 128, 10], Activation::Relu, 0);
+    assert_eq!(full.trained(), 65 * 128 + 129 * 128 + 1290);
+    let counts = [896, 1152, 432, 512, 912, 240, 40];
+    for (method, count) in methods().iter().flatten().zip(counts) {
+        let mut trainer =
+            Trainer::new(full.adapt(Some(method), 1.0, 0).unwrap(), Settings::default()).unwrap();
+        assert_eq!(trainer.network.trained(), count + 1290, "{method:?}");
+        let base = |network: &Network<f32>| match &network.layers[1].weight {
+            Weight::Adapted(adapted) => adapted.base().to_owned(),
+            _ => panic!(),
+        };
+        let before = (base(&trainer.network), trainer.network.groups());
+        let set = Set { x: gaussian(64, 7, 1, "samples"), labels: vec![1; 7] };
+        trainer.step(&set, &[0, 1, 2, 3]).unwrap();
+        assert_eq!(base(&trainer.network), before.0);
+        assert_ne!(trainer.network.groups(), before.1);
+    }
+    assert_eq!(full.adapt(None, 1.0, 0).unwrap().trained(), 1290);
+}
+
+fn trainer<T: Scalar>(method: Option<&Method>) -> Trainer<T> {
+    let network = Network::new(&[64, 16, 10], Activation::Relu, 1).adapt(method, 1.0, 2).unwrap();
+    Trainer::new(network, Settings { epochs: 4, ..Default::default() }).unwrap()
+}
+
+fn same<T: Scalar>(a: &Trainer<T>, b: &Trainer<T>) -> bool {
+    a.network.groups() == b.network.groups() && a.state == b.state && a.best == b.best && a.epoch == b.epoch
+}
+
+#[test]
+fn a_stopped_run_goes_on_bit_by_bit() {
+    fn check<T: Scalar>() {
+        let data = digits::load::<T>(digits::FILE, Task::Inverted).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.safetensors");
+        let method = Method::Dora { rank: 2 };
+        let mut whole = trainer::<T>(Some(&method));
+        // What the file holds after two epochs of four.
+        let mut half = Vec::new();
+        whole
+            .fit(&data.train, &data.dev, Some(&path), |_, _, _| half.push(std::fs::read(&path).unwrap()))
+            .unwrap();
+        std::fs::write(&path, &half[1]).unwrap();
+        let mut resumed = trainer::<T>(Some(&method));
+        checkpoint::load(&mut resumed, &path).unwrap();
+        assert_eq!(resumed.epoch, 2);
+        resumed.fit(&data.train, &data.dev, None, |_, _, _| {}).unwrap();
+        assert!(same(&resumed, &whole));
+        // Nothing is taken from the file of another run.
+        let mut other = trainer::<T>(Some(&method));
+        other.settings.seed = 1;
+        assert!(format!("{:#}", checkpoint::load(&mut other, &path).unwrap_err()).contains("settings"));
+        let network =
+            Network::<T>::new(&[64, 16, 10], Activation::Relu, 7).adapt(Some(&method), 1.0, 2).unwrap();
+        let mut other = Trainer::new(network, resumed.settings).unwrap();
+        assert!(format!("{:#}", checkpoint::load(&mut other, &path).unwrap_err()).contains("frozen"));
+        std::fs::write(&path, &half[1][..half[1].len() / 2]).unwrap();
+        let before = other.clone();
+        assert!(checkpoint::load(&mut other, &path).is_err() && same(&other, &before));
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_run_that_breaks_names_layer_and_step_and_keeps_the_checkpoint() {
+    let mut data = digits::load::<f32>(digits::FILE, Task::Upright).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let mut run = trainer::<f32>(Some(&Method::Lora { rank: 2 }));
+    run.epoch(&data.train).unwrap();
+    checkpoint::save(&run, &path).unwrap();
+    let (kept, good) = (std::fs::read(&path).unwrap(), run.clone());
+    // Samples so large that the first layer overflows.
+    let whole = data.train.x.clone();
+    data.train.x = Mat::from_fn(64, whole.ncols(), |i, j| whole[(i, j)] * 3e38);
+    let error = run.fit(&data.train, &data.dev, Some(&path), |_, _, _| {}).unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("step 35 (epoch 2)") && text.contains("layer 1"), "{text}");
+    assert_eq!(std::fs::read(&path).unwrap(), kept);
+    checkpoint::load(&mut run, &path).unwrap();
+    assert!(same(&run, &good));
+    let bad = Settings { optimizer: AdamW { rate: f64::NAN, ..Default::default() }, ..Default::default() };
+    assert!(Trainer::new(run.network, bad).unwrap_err().to_string().contains("rate"));
+}
+
+#[test]
+fn digits_are_split_and_turned() {
+    let upright = digits::load::<f64>(digits::FILE, Task::Upright).unwrap();
+    let sizes = [&upright.train, &upright.dev, &upright.test].map(|set| (set.x.ncols(), set.labels.len()));
+    assert_eq!(sizes, [(1078, 1078), (359, 359), (360, 360)]);
+    let rotated = digits::load::<f64>(digits::FILE, Task::Rotated).unwrap();
+    let inverted = digits::load::<f64>(digits::FILE, Task::Inverted).unwrap();
+    assert_eq!(rotated.test.labels, upright.test.labels);
+    for (i, j) in [(0, 0), (2, 5), (7, 1)] {
+        let old = upright.test.x[(8 * i + j, 3)];
+        // Counter-clockwise: the right edge becomes the top.
+        assert_eq!(rotated.test.x[(8 * (7 - j) + i, 3)], old);
+        assert_eq!(inverted.test.x[(8 * i + j, 3)], 1.0 - old);
+    }
+    // A network learns them.
+    let network = Network::new(&[64, 32, 10], Activation::Relu, 0);
+    let mut run = Trainer::new(network, Settings { epochs: 10, ..Default::default() }).unwrap();
+    run.settings.optimizer.rate = 1e-2;
+    run.fit(&upright.train, &upright.dev, None, |_, _, _| {}).unwrap();
+    assert!(confusion(&run.network, &upright.test).unwrap().accuracy() > 0.94);
+    assert!(digits::load::<f64>("none.npy", Task::Upright).is_err());
+}
