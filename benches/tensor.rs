@@ -7,7 +7,7 @@ use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
-use lowrank::tensor::cp::{CpAls, cp_als};
+use lowrank::tensor::cp::{Cp, CpAls, Masked, cp_als, cp_masked};
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
 use lowrank::tensor::{mode_product, mttkrp};
 use std::hint::black_box;
@@ -69,10 +69,26 @@ fn modes<T: Scalar>(c: &mut Criterion) {
     group.finish();
 }
 
+/// An exact tensor of rank 5 with all of its entries and with seven tenths of them.
+fn masked(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cp_60_f64");
+    group.sample_size(10).measurement_time(Duration::from_millis(1500));
+    let factors = (0..3).map(|k| gaussian::<f64>(60, 5, k, "factor")).collect();
+    let a = Cp::new(vec![1.0; 5], factors).and_then(|x| x.to_dense()).expect("three factors");
+    let order = gaussian::<f64>(a.len(), 1, 0, "mask");
+    let mask = ArrayD::from_shape_fn(a.raw_dim(), |i| order[((i[0] * 60 + i[1]) * 60 + i[2], 0)] > -0.5244);
+    group.bench_function("full_5", |bench| bench.iter(|| cp_als(black_box(a.view()), 5, &CpAls::default())));
+    let parameters = Masked { rank: 5, ..Default::default() };
+    group.bench_function("masked_5", |bench| {
+        bench.iter(|| cp_masked(black_box(a.view()), mask.view(), &parameters))
+    });
+    group.finish();
+}
+
 fn both(c: &mut Criterion) {
     modes::<f64>(c);
     modes::<f32>(c);
 }
 
-criterion_group!(benches, both);
+criterion_group!(benches, both, masked);
 criterion_main!(benches);

@@ -13,6 +13,7 @@
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
 //! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
+//! - [`cp_recovery`]: terms of noisy tensors found again.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`tt_cross`]: functions of many variables as tensor trains, from few of their values.
 //! - [`spectra`]: what the weight matrices of a network hold, which [`weights`] finds in its file.
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod condition_number;
 pub mod config;
 pub mod convergence;
+pub mod cp_recovery;
 pub mod families;
 pub mod figure;
 pub mod fit;

@@ -1,6 +1,7 @@
 //! What each program does. It is compiled here, once, rather than in every program and its tests.
 
 use crate::condition_number::ConditionNumbers;
+use crate::cp_recovery::CpRecovery;
 use crate::grid::Figure;
 use crate::kronecker_speed::KroneckerSpeed;
 use crate::lowrank_gemm::LowRankGemm;
@@ -27,6 +28,7 @@ macro_rules! programs {
 programs! {
     condition_number: cli::main(ConditionNumbers),
     convergence: cli::exit(convergence::execute(&Parser::parse())),
+    cp_recovery: cli::main(CpRecovery),
     entrywise: cli::exit(own::execute(&Parser::parse())),
     kronecker_speed: cli::main(KroneckerSpeed),
     large: cli::exit(large::execute(&Parser::parse())),

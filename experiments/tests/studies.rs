@@ -1,6 +1,7 @@
 //! The experiments on decompositions and products: presets, resuming, figures from the table alone.
 
 use lowrank_experiments::cli::draw;
+use lowrank_experiments::cp_recovery::{CpRecovery, Method};
 use lowrank_experiments::kronecker_speed::KroneckerSpeed;
 use lowrank_experiments::lowrank_gemm::LowRankGemm;
 use lowrank_experiments::rmm::{self, Rmm};
@@ -108,6 +109,28 @@ fn kronecker_products() {
     assert!(error("[3, 50]", "[3, 50000]").contains("more than"));
     assert!(error("[2, 5]", "[2, 0]").contains("at least 1"));
     assert!(error("1e-4", "nan").contains("dense_gigabytes"));
+}
+
+const RECOVERY: &str = "seeds = 2\nn = 8\nmethods = [\"plain\", \"extrapolated\", \"bounded\", \"compressed\", \"masked\"]\n\
+                        [[sweep]]\nrank = [2, 3]\nnoise = [0]\ncongruence = [20]\nmissing = [0]\n\
+                        [[sweep]]\nrank = [2]\nnoise = [0]\ncongruence = [20]\nmissing = [0, 30]\n";
+
+#[test]
+fn terms_found_again() {
+    let labels = ["runs that fail", "number of terms", "entries missing", "from the Tucker core"];
+    let figures = ["cp_recovery_failures", "cp_recovery_seconds"];
+    for row in whole(CpRecovery, RECOVERY, &figures, &labels) {
+        assert!(row.seconds > 0.0 && row.condition_number > 0.0, "{row:?}");
+        if row.missing == 0 || row.method == Method::Masked {
+            assert!(row.found() && row.error < 1e-6, "{row:?}");
+        } else {
+            assert!(row.error > 1e-3, "{row:?}");
+        }
+    }
+    let error =
+        |from: &str, to: &str| format!("{:#}", CpRecovery.parse(&RECOVERY.replace(from, to)).unwrap_err());
+    assert!(error("[2, 3]", "[2, 9]").contains("`rank`"));
+    assert!(error("[0, 30]", "[0, 100]").contains("at most 99"));
 }
 
 const COMPRESSION: &str = "seeds = 2\nfamilies = [\"scene\", \"simulated\", \"kernel\", \"newton\", \"low-rank\", \"random\"]\n\

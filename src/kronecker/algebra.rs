@@ -101,7 +101,7 @@ impl<T: Scalar> Kronecker<T> {
     }
 
     /// The trace, the product of those of the factors. O(sum n_k). The digits lost by cancellation
-    /// in one factor are lost in the whole.
+    /// in one factor are lost in the whole. Infinite where it exceeds the largest number.
     ///
     /// # Errors
     /// [`Error::Shape`] when a factor is not square.

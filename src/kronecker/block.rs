@@ -8,7 +8,8 @@
 
 use super::product::size;
 use crate::matrix::{
-    Moderate, check_finite, exponent, largest_finite, max_norm, scale_by_power_of_two, scale_view, scaled,
+    Moderate, check_finite, check_memory, exponent, largest_finite, max_norm, scale_by_power_of_two,
+    scale_view, scaled,
 };
 use crate::operator::check_block;
 use crate::{Error, Result, Scalar};
@@ -59,10 +60,7 @@ impl<T: Scalar> Block<T> {
         let n = std::mem::replace(&mut self.sizes[k], m);
         let right = size(self.sizes[k + 1..].iter().copied())?;
         let numbers = size(self.sizes.iter().copied())? as f64 * self.cols as f64;
-        let bytes = numbers * size_of::<T>() as f64;
-        if bytes > isize::MAX as f64 {
-            return Err(Error::TooLarge { what: "the block", bytes, remedy: "take fewer columns at a time" });
-        }
+        check_memory::<T>("the block", numbers, "take fewer columns at a time")?;
         let mut out = vec![T::of(0.0); numbers as usize];
         strips(&self.values, &mut out, (n, m, right), work);
         self.values = out;

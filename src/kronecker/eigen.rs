@@ -22,7 +22,7 @@ use super::product::{Kronecker, size};
 use super::sum::KroneckerSum;
 use super::svd::columns;
 use super::wide::Wide;
-use crate::matrix::{AsMatrix, exponent, scale_by_power_of_two};
+use crate::matrix::{AsMatrix, check_memory, exponent, scale_by_power_of_two};
 use crate::operator::stored_product;
 use crate::svd::{Eigen, symmetric_eigen};
 use crate::{Error, Result, Scalar};
@@ -199,11 +199,8 @@ impl<T: Scalar> KroneckerEigen<T> {
     /// f of all eigenvalues in row-major order of their indices.
     fn mapped_values(&self, f: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
         let count = size(self.factors.iter().map(|f| f.values.len()))?;
-        let bytes = count as f64 * size_of::<f64>() as f64;
-        if bytes > isize::MAX as f64 {
-            let remedy = "list the leading eigenvalues instead";
-            return Err(Error::TooLarge { what: "the list of eigenvalues", bytes, remedy });
-        }
+        let remedy = "list the leading eigenvalues instead";
+        check_memory::<f64>("the list of eigenvalues", 2.0 * count as f64, remedy)?;
         let (mut all, mut power) = (vec![if self.sum { 0.0 } else { 1.0 }], 0);
         for factor in &self.factors {
             let largest = factor.values.iter().map(|x| x.as_f64().abs()).fold(0.0, f64::max);

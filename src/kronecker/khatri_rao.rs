@@ -21,11 +21,16 @@
 
 use super::block::{overflow, with_power};
 use super::product::size;
-use crate::matrix::{check_finite, exponent, largest_finite, max_norm, product_into, scale_by_power_of_two};
+use super::wide::signed_product;
+use crate::matrix::{
+    check_finite, check_memory, exponent, largest_finite, max_norm, product_into, scale_by_power_of_two,
+};
 use crate::operator::check_block;
 use crate::{Error, Operator, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
+
+const FACTORED: &str = "keep it as its factors";
 
 /// The column-wise product M1 (.) ... (.) Md (M, r) of factors Mk (m_k, r), kept as its factors; an
 /// [`Operator`].
@@ -79,27 +84,28 @@ impl<T: Scalar> KhatriRao<T> {
     pub fn parameters(&self) -> usize {
         self.factors.iter().map(|f| f.nrows() * f.ncols()).sum()
     }
-    /// Entry (i, j), in O(d). Panics outside of the matrix.
+    /// Entry (i, j), in O(d); infinite where it exceeds the largest number. Panics outside of the matrix.
     pub fn entry(&self, i: usize, j: usize) -> T {
         assert!(
             i < self.shape.0 && j < self.shape.1,
             "entry ({i}, {j}) of a matrix of shape {:?}",
             self.shape
         );
-        let (mut i, mut x) = (i, T::of(1.0));
-        for factor in self.factors.iter().rev() {
-            x *= factor[(i % factor.nrows(), j)];
+        let mut i = i;
+        signed_product(self.factors.iter().rev().map(|factor| {
+            let x = factor[(i % factor.nrows(), j)];
             i /= factor.nrows();
-        }
-        x
+            x
+        }))
     }
 
     /// The Gram matrix (r, r), the Hadamard product of those of the factors. O(r^2 sum m_k).
     ///
     /// # Errors
-    /// [`Error::Parameter`] when an entry overflows.
+    /// [`Error::Parameter`] when an entry overflows; [`Error::TooLarge`].
     pub fn gram(&self) -> Result<Mat<T>> {
         let r = self.shape.1;
+        check_memory::<T>("the Gram matrix", 2.0 * r as f64 * r as f64, FACTORED)?;
         let mut out = Mat::from_fn(r, r, |_, _| T::of(1.0));
         for factor in self.unit_factors(0..self.factors.len()) {
             let mut gram = Mat::zeros(r, r);
@@ -132,7 +138,7 @@ impl<T: Scalar> KhatriRao<T> {
     /// The dense product (rows, r) of some factors with their powers of two taken out.
     fn group(&self, range: std::ops::Range<usize>) -> Result<Mat<T>> {
         let rows = size(self.factors[range.clone()].iter().map(|f| f.nrows()))?;
-        check_memory("the Khatri-Rao product", rows, self.shape.1)?;
+        check_memory::<T>("the Khatri-Rao product", rows as f64 * self.shape.1 as f64, FACTORED)?;
         let one = Mat::from_fn(1, self.shape.1, |_, _| T::of(1.0));
         Ok(self.unit_factors(range).fold(one, |left, right| {
             let (p, q) = (left.nrows(), right.nrows());
@@ -172,7 +178,7 @@ impl<T: Scalar> Operator<T> for KhatriRao<T> {
     fn apply(&self, b: MatRef<'_, T>) -> Result<Mat<T>> {
         check_block(self.shape.1, b)?;
         check_finite("b", b)?;
-        check_memory("the product", self.shape.0, b.ncols())?;
+        check_memory::<T>("the product", self.shape.0 as f64 * b.ncols() as f64, FACTORED)?;
         let (left, right) = self.groups()?;
         // Rows of b take the powers of two of the columns; the largest of all is kept apart.
         let row = |j: usize| T::of(max_norm(b.row(j).as_mat()));
@@ -245,13 +251,4 @@ impl<T: Scalar> Operator<T> for KhatriRao<T> {
 /// The exponent of the largest magnitude of a column.
 fn column_exponent<T: Scalar>(a: &Mat<T>, j: usize) -> i32 {
     exponent(T::of(max_norm(a.col(j).as_mat())))
-}
-
-/// The too-large error for a matrix that cannot be addressed.
-pub(super) fn check_memory(what: &'static str, rows: usize, cols: usize) -> Result<()> {
-    let bytes = rows as f64 * cols as f64 * 8.0;
-    if bytes > isize::MAX as f64 {
-        return Err(Error::TooLarge { what, bytes, remedy: "keep it as its factors" });
-    }
-    Ok(())
 }

@@ -16,7 +16,7 @@
 //! | vec, its inverse, vec(A X B) = (B' (x) A) vec X | [`vec_view`], [`unvec`], [`two_sided`] |
 //! | products column by column, row by row | [`KhatriRao`], [`FaceSplitting`] |
 //! | entrywise products of low-rank matrices | [`hadamard()`] |
-//! | the rearrangement that makes Kronecker products outer products: a view, an operator, and back | [`Rearranged`], [`RearrangedMatrix`], [`fold`] |
+//! | the rearrangement that makes Kronecker products outer products: a view, an operator, unfoldings for more than two factors, and back | [`Rearranged`], [`RearrangedMatrix`], [`fold`] |
 
 mod algebra;
 mod apply;

@@ -1,5 +1,6 @@
 //! A Kronecker product kept as its factors.
 
+use super::wide::signed_product;
 use crate::matrix::check_finite;
 use crate::{Error, Result, Scalar};
 use faer::Mat;
@@ -58,20 +59,20 @@ impl<T: Scalar> Kronecker<T> {
     pub fn parameters(&self) -> usize {
         self.factors.iter().map(|f| f.nrows() * f.ncols()).sum()
     }
-    /// Entry (i, j), in O(d). Panics outside of the matrix.
+    /// Entry (i, j), in O(d); infinite where it exceeds the largest number. Panics outside of the matrix.
     pub fn entry(&self, i: usize, j: usize) -> T {
         assert!(
             i < self.shape.0 && j < self.shape.1,
             "entry ({i}, {j}) of a matrix of shape {:?}",
             self.shape
         );
-        let (mut i, mut j, mut x) = (i, j, T::of(1.0));
-        for factor in self.factors.iter().rev() {
+        let (mut i, mut j) = (i, j);
+        signed_product(self.factors.iter().rev().map(|factor| {
             let (m, n) = factor.shape();
-            x *= factor[(i % m, j % n)];
+            let x = factor[(i % m, j % n)];
             (i, j) = (i / m, j / n);
-        }
-        x
+            x
+        }))
     }
 }
 

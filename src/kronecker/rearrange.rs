@@ -129,7 +129,35 @@ impl<'a, T: Scalar> Rearranged<'a, T> {
     /// # Errors
     /// [`Error::Shape`] when the factors are not two.
     pub fn operator(&self) -> Result<RearrangedMatrix<'a, T>> {
-        RearrangedMatrix::new(self)
+        if self.shapes.len() == 2 {
+            return self.unfolding(1);
+        }
+        let expected = "two factors are needed (for more there is `unfolding`)".to_string();
+        Err(Error::Shape { argument: "shapes", expected, found: vec![self.shapes.len()] })
+    }
+
+    /// The unfolding of the tensor whose rows are its first `cut` modes and whose columns are the
+    /// others, both in row-major order, to be applied without a copy. O(1).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless 0 < cut < the number of factors.
+    ///
+    /// ```
+    /// use lowrank::{Kronecker, Operator, faer::mat, kronecker::Rearranged, svd};
+    /// let (x, y, z) = (mat![[1.0, 2.0]], mat![[3.0], [4.0]], mat![[5.0, 6.0], [7.0, 8.0]]);
+    /// let a = Kronecker::new(vec![x, y, z])?.to_dense()?; // (4, 4)
+    /// let r = Rearranged::new(&a, &[(1, 2), (2, 1), (2, 2)])?.unfolding(2)?;
+    /// assert_eq!(r.shape(), (4, 4));
+    /// // vec(x) (x) vec(y) times vec(z)'
+    /// assert!(svd::singular_values(&r.to_dense()?)?[1] < 1e-13);
+    /// # lowrank::Result::Ok(())
+    /// ```
+    pub fn unfolding(&self, cut: usize) -> Result<RearrangedMatrix<'a, T>> {
+        if cut > 0 && cut < self.shapes.len() {
+            return Ok(RearrangedMatrix::new(self, cut));
+        }
+        let expected = format!("a number above 0 and below that of the factors, {}", self.shapes.len());
+        Err(Error::Shape { argument: "cut", expected, found: vec![cut] })
     }
 }
 

@@ -58,7 +58,7 @@ impl<T: Scalar> KroneckerSum<T> {
     pub fn parameters(&self) -> usize {
         self.factors.iter().map(|f| f.nrows() * f.ncols()).sum()
     }
-    /// The trace, sum_k tr(Mk) N / n_k.
+    /// The trace, sum_k tr(Mk) N / n_k; infinite where it exceeds the largest number.
     pub fn trace(&self) -> f64 {
         let trace = |f: &Mat<T>| (0..f.nrows()).map(|i| f[(i, i)].as_f64()).sum::<f64>();
         let used = self.factors.iter().filter(|_| self.side > 0);

@@ -21,7 +21,7 @@ use super::best_first::BestFirst;
 use super::block::overflow;
 use super::product::{Kronecker, size};
 use super::wide::Wide;
-use crate::matrix::canonical_signs;
+use crate::matrix::{canonical_signs, check_memory};
 use crate::svd::{Svd, dense};
 use crate::{Error, Result, Scalar};
 use faer::Mat;
@@ -157,11 +157,8 @@ impl<T: Scalar> KroneckerSvd<T> {
         }
         let m = size(self.factors.iter().map(|f| f.u.nrows()))?;
         let n = size(self.factors.iter().map(|f| f.v.nrows()))?;
-        let bytes = (m as f64 + n as f64) * rank as f64 * size_of::<T>() as f64;
-        if bytes > isize::MAX as f64 {
-            let remedy = "take singular vectors one by one, as their factors";
-            return Err(Error::TooLarge { what: "the singular vectors", bytes, remedy });
-        }
+        let remedy = "take singular vectors one by one, as their factors";
+        check_memory::<T>("the singular vectors", (m as f64 + n as f64) * rank as f64, remedy)?;
         let (mut u, mut v) = (Mat::zeros(m, rank), Mat::zeros(n, rank));
         let mut s = Vec::with_capacity(rank);
         for (j, (value, index)) in self.triplets().take(rank).enumerate() {

@@ -1,6 +1,7 @@
 //! Magnitudes with an exponent of their own: products of many norms, singular values or pivots
 //! neither overflow nor underflow on the way, and keep their order.
 
+use crate::Scalar;
 use crate::matrix::{exponent, scale_by_power_of_two};
 
 /// A nonnegative number `mantissa 2^exponent`, mantissa in [1, 2); zero has the lowest exponent.
@@ -58,6 +59,15 @@ impl Wide {
     pub(super) fn ln(self) -> f64 {
         self.mantissa.ln() + self.exponent as f64 * std::f64::consts::LN_2 * f64::from(!self.is_zero())
     }
+}
+
+/// The product of finite numbers, which neither overflows nor underflows on the way.
+pub(super) fn signed_product<T: Scalar>(of: impl Iterator<Item = T>) -> T {
+    let (mut size, mut negative) = (Wide::ONE, false);
+    for x in of.map(|x| x.as_f64()) {
+        (size, negative) = (size.times(Wide::of(x)), negative ^ (x < 0.0));
+    }
+    T::of(if negative { -size.value() } else { size.value() })
 }
 
 impl Eq for Wide {}

@@ -22,7 +22,7 @@ pub(crate) use finite::{check_rows, largest_in_parallel};
 #[doc(hidden)]
 pub use kernel::Kernel;
 pub use norms::{frobenius, max_norm, slice_norm, spectral, two_to_infinity};
-pub(crate) use product::{check_overflow, product_by_rows, product_into, product_onto, zeros};
+pub(crate) use product::{check_memory, check_overflow, product_by_rows, product_into, product_onto, zeros};
 pub(crate) use scaling::{Moderate, excess, scale_view};
 pub use scaling::{exponent, scale_by_power_of_two, scale_in_place, scaled};
 pub use signs::canonical_signs;

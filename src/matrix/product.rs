@@ -59,11 +59,15 @@ fn in_strips<T: Scalar>(
 
 /// A matrix of zeros, or an error where there cannot be so much memory.
 pub(crate) fn zeros<T: Scalar>(m: usize, p: usize) -> Result<Mat<T>> {
-    let bytes = m as f64 * p as f64 * size_of::<T>() as f64;
-    if bytes > isize::MAX as f64 || Vec::<T>::new().try_reserve_exact(m * p).is_err() {
-        return Err(Error::TooLarge { what: "the product", bytes, remedy: "keep it factored" });
-    }
+    check_memory::<T>("the product", m as f64 * p as f64, "keep it factored")?;
     Ok(Mat::zeros(m, p))
+}
+
+/// The too-large error, unless the memory for so many numbers can be had.
+pub(crate) fn check_memory<T>(what: &'static str, numbers: f64, remedy: &'static str) -> Result<()> {
+    let bytes = numbers * size_of::<T>() as f64;
+    let fits = bytes < isize::MAX as f64 && Vec::<T>::new().try_reserve_exact(numbers as usize).is_ok();
+    if fits { Ok(()) } else { Err(Error::TooLarge { what, bytes, remedy }) }
 }
 
 /// The error for a product of finite matrices with entries that are not.

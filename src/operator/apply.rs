@@ -1,7 +1,7 @@
 //! What can be applied to blocks of vectors, and no more.
 
 use super::products::{residual_norm, stored_product, tiled_product, tiled_to_dense};
-use crate::matrix::{Moderate, largest_finite, scale_view, scaled};
+use crate::matrix::{Moderate, check_memory, largest_finite, scale_view, scaled};
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatRef};
 
@@ -66,7 +66,12 @@ pub trait Operator<T: Scalar, K = Applied>: Sync {
     /// # Errors
     /// As for [`Operator::apply`].
     fn to_dense(&self) -> Result<Mat<T>> {
-        let n = self.shape().1;
+        let (m, n) = self.shape();
+        check_memory::<T>(
+            "the dense matrix",
+            (m as f64 + n as f64) * n as f64,
+            "apply the operator instead",
+        )?;
         self.apply(Mat::identity(n, n).as_ref())
     }
 

@@ -5,7 +5,7 @@
 
 use super::Separated;
 use super::gram::{Pair, Sliced};
-use crate::matrix::{exponent, scale_by_power_of_two};
+use crate::matrix::{check_memory, check_overflow, exponent, scale_by_power_of_two};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
@@ -71,7 +71,7 @@ impl<T: Scalar> Separated<T> {
         let shapes: Vec<_> = self.shapes().iter().zip(other.shapes()).map(|(a, b)| (a.0, b.1)).collect();
         let (s, t) = (self.separation_rank(), other.separation_rank());
         let numbers = shapes.iter().map(|&(m, l)| m as f64 * l as f64).sum::<f64>() * s as f64 * t as f64;
-        reserve::<T>("the terms of the product", numbers, "reduce the numbers of terms first")?;
+        check_memory::<T>("the terms of the product", numbers, "reduce the numbers of terms first")?;
         let mode = |i: usize| {
             let ((m, n), l) = (self.shapes()[i], other.shapes()[i].1);
             let mut out = Mat::zeros(m * l, s * t);
@@ -147,7 +147,7 @@ impl<T: Scalar> Separated<T> {
         }
         let s = vector.separation_rank();
         let numbers = vector.shapes().iter().map(|&(n, _)| n as f64 * n as f64).sum::<f64>() * s as f64;
-        reserve::<T>("the diagonal factors", numbers, "make the modes smaller")?;
+        check_memory::<T>("the diagonal factors", numbers, "make the modes smaller")?;
         let spread = |mode: &Mat<T>| {
             let n = mode.nrows();
             let mut out = Mat::zeros(n * n, s);
@@ -162,8 +162,9 @@ impl<T: Scalar> Separated<T> {
     /// The identity of size n_1 ... n_d: one term.
     ///
     /// # Errors
-    /// [`Error::Shape`] for no mode; [`Error::Parameter`] when its norm overflows.
+    /// [`Error::Shape`] for no mode; [`Error::TooLarge`]; [`Error::Parameter`] when its norm overflows.
     pub fn identity(sizes: &[usize]) -> Result<Self> {
+        square_memory::<T>(sizes, 1)?;
         Self::from_terms(vec![sizes.iter().map(|&n| Mat::identity(n, n)).collect()])
     }
 
@@ -172,13 +173,14 @@ impl<T: Scalar> Separated<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] for no factor or one that is not square; [`Error::NonFinite`] with `[factor, row,
-    /// column]`; [`Error::Parameter`] when the norm of a term overflows.
+    /// column]`; [`Error::TooLarge`]; [`Error::Parameter`] when the norm of a term overflows.
     pub fn kronecker_sum(factors: &[Mat<T>]) -> Result<Self> {
         let shapes: Vec<_> = factors.iter().map(|f| f.shape()).collect();
         let sizes = square("factors", &shapes)?;
         for (k, factor) in factors.iter().enumerate() {
             crate::matrix::check_finite("factors", factor).map_err(|e| e.within(k))?;
         }
+        square_memory::<T>(&sizes, sizes.len())?;
         let factor =
             |k: usize, i: usize| if k == i { factors[i].clone() } else { Mat::identity(sizes[i], sizes[i]) };
         let d = factors.len();
@@ -188,10 +190,11 @@ impl<T: Scalar> Separated<T> {
     /// The whole matrix (m_1 ... m_d, n_1 ... n_d), in 2 s flops an entry.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] before anything is allocated.
+    /// [`Error::TooLarge`] before anything is allocated; [`Error::Parameter`] when an entry exceeds the
+    /// largest number of the type.
     pub fn to_dense(&self) -> Result<Mat<T>> {
         let (rows, cols) = self.shape()?;
-        reserve::<T>("the dense matrix", rows as f64 * cols as f64, "ask for single entries")?;
+        check_memory::<T>("the dense matrix", rows as f64 * cols as f64, "ask for single entries")?;
         let mut out = Mat::zeros(rows, cols);
         for (k, &lambda) in self.lambda().iter().enumerate() {
             let last = self.order() - 1;
@@ -206,6 +209,7 @@ impl<T: Scalar> Separated<T> {
                 }
             }
         }
+        check_overflow(out.as_ref())?;
         Ok(out)
     }
 
@@ -261,9 +265,8 @@ pub(super) fn square(argument: &'static str, shapes: &[(usize, usize)]) -> Resul
     }
 }
 
-/// The too-large error, unless the memory for so many numbers can be had.
-fn reserve<T: Scalar>(what: &'static str, numbers: f64, remedy: &'static str) -> Result<()> {
-    let bytes = numbers * size_of::<T>() as f64;
-    let fits = bytes < isize::MAX as f64 && Vec::<T>::new().try_reserve_exact(numbers as usize).is_ok();
-    if fits { Ok(()) } else { Err(Error::TooLarge { what, bytes, remedy }) }
+/// The too-large error, unless `count` terms of square factors fit twice.
+pub(super) fn square_memory<T>(sizes: &[usize], count: usize) -> Result<()> {
+    let numbers = sizes.iter().map(|&n| n as f64 * n as f64).sum::<f64>() * 2.0 * count as f64;
+    check_memory::<T>("the square factors", numbers, "make the modes smaller")
 }

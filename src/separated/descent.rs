@@ -321,8 +321,8 @@ impl<T: Scalar> Run<'_, T> {
         let e = self.exponent;
         let swamp = self.swamp(status);
         let status = if self.is_degenerate() { Status::Degenerate } else { status };
-        let lambda = self.best.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
-        let mut separated = Separated::new(shapes.to_vec(), lambda, self.best.terms.modes)?;
+        let sizes = self.best.terms.lambda.iter().map(|x| (*x, e)).collect();
+        let mut separated = Separated::normalized(shapes.to_vec(), sizes, self.best.terms.modes)?;
         let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
         if let (FitStart::Warm(warm), Some(start)) = (&self.parameters.start, start)
             && self.rules.ridge == 0.0

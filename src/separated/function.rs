@@ -39,7 +39,7 @@ use super::points::Points;
 use super::sweep::Rules;
 use super::train_target::Train;
 use super::{Separated, SeparationRank, descent};
-use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
+use crate::matrix::{check_memory, exponent, scale_by_power_of_two, slice_norm};
 use crate::tensor::train::{Cross, CrossTrain, Truncation, cross};
 use crate::{Error, Progress, Report, Result, Scalar, Status, TensorTrain};
 use std::time::Instant;
@@ -157,9 +157,11 @@ pub fn from_function<T: Scalar>(
             report: Report { status: Status::Converged, iterations: 0, error: 0.0, history, seconds },
         });
     }
-    let first = Points::new(sizes, &f, p.points, p.seed, "scale")?.values;
+    let mut first = Points::new(sizes, &f, p.points, p.seed, "scale")?.values;
+    let top = exponent(first.iter().fold(0.0, |top: f64, x| top.max(x.abs())));
+    first.iter_mut().for_each(|x| *x = scale_by_power_of_two(*x, -top));
     let size = slice_norm(&first) / (first.len() as f64).sqrt();
-    let shift = exponent(size);
+    let shift = top + exponent(size);
     // Of values of mean square about 1.
     let peak = first.iter().fold(1.0, |peak: f64, x| peak.max(x.abs() / size));
     let accuracy = tolerance.map_or(1e-10, |t| TRAIN * t).max(4.0 * T::EPS) / peak;
@@ -167,8 +169,8 @@ pub fn from_function<T: Scalar>(
     let fitted = fitted(&train, &shapes, most, tolerance, p, start)?;
     let (m, e) = (fitted.0.separated, shift + fitted.1);
     let modes = m.modes().iter().map(|x| faer::Mat::from_fn(x.nrows(), x.ncols(), |i, k| T::of(x[(i, k)])));
-    let lambda = m.lambda().iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
-    let separated = Separated::<T>::new(shapes, lambda, modes.collect())?;
+    let scales = m.lambda().iter().map(|x| (*x, e)).collect();
+    let separated = Separated::<T>::normalized(shapes, scales, modes.collect())?;
     let condition_number = separated.condition_number()?;
     let fresh = Points::new(sizes, &f, p.points, p.seed, "error")?;
     let zeros = vec![0; sizes.len()];
@@ -282,11 +284,11 @@ fn checked(shapes: &[(usize, usize)], p: &FromFunction) -> Result<(usize, Option
     }
     let most = p.rank.limit(shapes)?;
     let largest = shapes.iter().map(|s| s.0).max().unwrap_or(0);
-    let bytes = largest as f64 * MORE_RANKS as f64 * size_of::<f64>() as f64;
-    if bytes > isize::MAX as f64 {
-        let what = "the values along a mode";
-        return Err(Error::TooLarge { what, bytes, remedy: "take a coarser grid" });
-    }
+    check_memory::<f64>(
+        "the values along a mode",
+        largest as f64 * MORE_RANKS as f64,
+        "take a coarser grid",
+    )?;
     Ok(match p.rank {
         SeparationRank::Tolerance(t) => (most.min(p.max_rank), Some(t)),
         _ => (most, None),

@@ -18,9 +18,8 @@
 //! **Deviations.** The A_i need not be definite, their sum must: they are shifted against each other so
 //! that no exponential exceeds 1.
 
-use super::algebra::square;
+use super::algebra::{square, square_memory};
 use super::{ExponentialSum, Separated};
-use crate::kronecker::size;
 use crate::matrix::{check_finite, frobenius};
 use crate::{Error, Result, Scalar, svd};
 use faer::Mat;
@@ -53,9 +52,7 @@ pub fn second_difference<T: Scalar>(n: usize) -> Mat<T> {
 /// # Errors
 /// [`Error::Shape`] for no mode; [`Error::TooLarge`]; [`Error::Parameter`] when the norm overflows.
 pub fn laplacian<T: Scalar>(sizes: &[usize]) -> Result<Separated<T>> {
-    for &n in sizes {
-        size([n, n].into_iter())?;
-    }
+    square_memory::<T>(sizes, sizes.len())?;
     Separated::kronecker_sum(&sizes.iter().map(|&n| second_difference(n)).collect::<Vec<_>>())
 }
 

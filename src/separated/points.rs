@@ -1,6 +1,6 @@
 //! Values of a function of many indices at random points of a grid.
 
-use crate::matrix::slice_norm;
+use crate::matrix::{exponent, scale_by_power_of_two, slice_norm};
 use crate::random::stream;
 use crate::{Error, Result};
 use rand::RngExt;
@@ -41,9 +41,12 @@ impl Points {
     /// The relative root mean square of `model - f` over the points, with its standard error by the
     /// delta method for the ratio of two means; 0 where both vanish.
     pub(super) fn error(&self, d: usize, model: impl Fn(&[usize]) -> f64) -> (f64, f64) {
-        let residuals: Vec<f64> =
-            self.places.chunks(d).zip(&self.values).map(|(x, f)| model(x) - f).collect();
-        let (numerator, denominator) = (slice_norm(&residuals), slice_norm(&self.values));
+        // A power of two apart, so that norms do not overflow.
+        let e = exponent(self.values.iter().fold(0.0, |top: f64, f| top.max(f.abs())));
+        let values: Vec<f64> = self.values.iter().map(|f| scale_by_power_of_two(*f, -e)).collect();
+        let pairs = self.places.chunks(d).zip(&values);
+        let residuals: Vec<f64> = pairs.map(|(x, f)| scale_by_power_of_two(model(x), -e) - f).collect();
+        let (numerator, denominator) = (slice_norm(&residuals), slice_norm(&values));
         if numerator == 0.0 || denominator == 0.0 {
             return (if numerator == 0.0 { 0.0 } else { f64::INFINITY }, 0.0);
         }
@@ -51,7 +54,7 @@ impl Points {
         // With squares in units of their means: e^2 = mean(r^2) / mean(f^2), and
         // var(e^2) = e^4 mean((r^2 / mean(r^2) - f^2 / mean(f^2))^2) / count.
         let unit = |x: f64, norm: f64| (x / norm).powi(2) * count;
-        let pairs = residuals.iter().zip(&self.values);
+        let pairs = residuals.iter().zip(&values);
         let spread: f64 =
             pairs.map(|(r, f)| (unit(*r, numerator) - unit(*f, denominator)).powi(2)).sum::<f64>() / count;
         (error, 0.5 * error * (spread / count).sqrt())

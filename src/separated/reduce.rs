@@ -89,8 +89,8 @@ fn done<T: Scalar>(
     started: Instant,
 ) -> Result<Fitted<T>> {
     let back = |x: f64| scale_by_power_of_two(x, e);
-    let lambda = terms.lambda.iter().map(|x| T::of(back(*x))).collect();
-    let separated = Separated::new(shapes.to_vec(), lambda, terms.modes)?;
+    let sizes = terms.lambda.iter().map(|x| (*x, e)).collect();
+    let separated = Separated::normalized(shapes.to_vec(), sizes, terms.modes)?;
     let error = back(target.error(&Terms::of(&separated, usize::MAX, -e)));
     let condition_number = separated.condition_number()?;
     let seconds = started.elapsed().as_secs_f64();
@@ -108,8 +108,8 @@ fn done<T: Scalar>(
 /// The best terms for one or two modes.
 fn direct<T: Scalar>(target: &Sum<T>, limit: usize, rank: SeparationRank) -> Result<Terms<T>> {
     let Terms { lambda, modes } = target.terms();
-    if lambda.is_empty() {
-        return Ok(target.terms().clone());
+    if target.norm() == 0.0 {
+        return Ok(Terms::zeros(target.sizes()));
     }
     let first = svd::qr(&modes[0])?; // (p, <= s), (<= s, s)
     let ones = Mat::from_fn(1, lambda.len(), |_, _| T::of(1.0));

@@ -132,7 +132,11 @@ impl<T: Scalar> Separated<T> {
         let (zero, size) = (T::of(0.0), |k: usize| num_traits::Float::abs(self.lambda[k]).as_f64());
         if let Some(k) = (0..self.lambda.len()).find(|&k| !size(k).is_finite()) {
             let value = format!("overflow in term {k}");
-            return Err(Error::Parameter { name: "lambda", value, remedy: "scale the factors down" });
+            return Err(Error::Parameter {
+                name: "lambda",
+                value,
+                remedy: "scale the matrix or its factors down",
+            });
         }
         let mut order: Vec<usize> = (0..self.lambda.len()).filter(|&k| size(k) != 0.0).collect();
         order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
@@ -187,7 +191,8 @@ impl<T: Scalar> Separated<T> {
     /// The entry at rows (i_1, ..., i_d) and columns (j_1, ..., j_d), counted from 0, in O(s d).
     ///
     /// # Errors
-    /// [`Error::Shape`] when an index is missing or outside of its mode.
+    /// [`Error::Shape`] when an index is missing or outside of its mode; [`Error::Parameter`] when the
+    /// entry exceeds the largest number of the type.
     pub fn entry(&self, rows: &[usize], cols: &[usize]) -> Result<T> {
         let d = self.order();
         for (argument, index) in [("rows", rows), ("cols", cols)] {
@@ -204,7 +209,12 @@ impl<T: Scalar> Separated<T> {
                 x * mode[(rows[i] + m * cols[i], k)].as_f64()
             })
         };
-        Ok(T::of((0..self.lambda.len()).map(term).sum()))
+        let entry = T::of((0..self.lambda.len()).map(term).sum());
+        if num_traits::Float::is_finite(entry) {
+            return Ok(entry);
+        }
+        let remedy = "it exceeds the largest number of the type: scale the matrix down";
+        Err(Error::Parameter { name: "the entry", value: format!("overflow at {rows:?}, {cols:?}"), remedy })
     }
 
     /// `c M`, in O(parameters).

@@ -26,8 +26,9 @@
 //! on the number of threads.
 //!
 //! **Deviations.** The residual is computed anew, not updated; beta comes from A-orthogonality, which
-//! holds also for truncated vectors. Without a preconditioner y is x, and reductions that spoil the
-//! residual are repeated a hundred times more precisely, or left out.
+//! holds also for truncated vectors. Without a preconditioner y is x; the residual may rise on the way,
+//! as in all conjugate gradients, for up to 30 iterations; the best X seen is returned. Reductions that
+//! spoil the residual are repeated a hundred times more precisely, or left out.
 
 use super::algebra::square;
 use super::prune::{Pruned, prune};
@@ -74,6 +75,9 @@ impl<T: Scalar> Default for ConjugateGradients<'_, T> {
         }
     }
 }
+
+/// Iterations without a smaller residual that are waited for where there is no preconditioner.
+const PATIENCE: usize = 30;
 
 /// Relative error allowed of the image of a direction.
 const DIRECTION: f64 = 0.1;
@@ -169,9 +173,12 @@ struct Search<'a, T: Scalar> {
 impl<T: Scalar> Search<'_, T> {
     fn run(&self) -> Result<(Separated<T>, Status, Vec<Step>)> {
         let par = self.parameters;
+        let patience = if par.preconditioner.is_some() { 0 } else { PATIENCE };
         let mut y = Separated::zeros(self.b.shapes().to_vec())?;
         let mut r = self.b.clone();
         let mut rho = self.norm;
+        // The best y so far, its residual, and the iterations since.
+        let (mut best, mut low, mut since) = (y.clone(), rho, 0);
         let mut steps = vec![self.step(0, rho, &y)];
         let mut before: Option<Direction<T>> = None;
         let mut status = Status::Converged;
@@ -189,14 +196,21 @@ impl<T: Scalar> Search<'_, T> {
             let direction = self.direction(&r, before.as_ref())?;
             let alpha = r.inner(&direction.p)? / direction.energy;
             let full = y.plus(&direction.of_y.clone().scaled(T::of(alpha))?)?;
-            let Some(next) = self.shortened(full, rho)? else {
-                if before.take().is_some() {
+            let (rest, residual) = self.residual(&full)?;
+            since = if residual < 0.99 * low { 0 } else { since + 1 };
+            if since > patience {
+                if before.take().is_some() && patience == 0 {
+                    since = 0;
                     continue; // once more, along the residual alone
                 }
                 status = Status::Stagnated;
                 break;
-            };
+            }
+            let next = self.shortened(Pruned { x: full, rest, residual }, rho)?;
             (y, r, rho) = (next.x, next.rest, next.residual);
+            if rho < low {
+                (best, low) = (y.clone(), rho);
+            }
             let step = self.step(iteration, rho, &y);
             let stops = par.callback.stops(&step.progress(self.size));
             steps.push(step);
@@ -206,7 +220,7 @@ impl<T: Scalar> Search<'_, T> {
             }
             before = Some(direction);
         }
-        let (x, fits) = self.finished(&y, rho)?;
+        let (x, fits) = self.finished(&best, low)?;
         let status = if fits { status } else { Status::Stagnated };
         Ok((x, status, steps))
     }
@@ -282,15 +296,12 @@ impl<T: Scalar> Search<'_, T> {
         }
     }
 
-    /// `full` by fewer terms, with its residual, below `rho` and hardly above that of `full`; `None`
-    /// where that of `full` is not below.
-    fn shortened(&self, full: Separated<T>, rho: f64) -> Result<Option<Pruned<T>>> {
-        let (rest, goal) = self.residual(&full)?;
-        if !(goal < 0.99 * rho) {
-            return Ok(None);
-        }
-        let allowed = (1.2 * goal).max(0.4 * self.parameters.tolerance * self.norm).min(0.5 * (goal + rho));
-        let mut loss = 0.5 * allowed / full.frobenius()?;
+    /// `full` by fewer terms, with a residual hardly above its own, and below `rho` where its own is.
+    fn shortened(&self, full: Pruned<T>, rho: f64) -> Result<Pruned<T>> {
+        let goal = full.residual;
+        let least = (1.2 * goal).max(0.4 * self.parameters.tolerance * self.norm);
+        let allowed = if goal < rho { least.min(0.5 * (goal + rho)) } else { least };
+        let mut loss = 0.5 * allowed / full.x.frobenius()?;
         for _ in 0..3 {
             let als = Als {
                 rank: SeparationRank::Tolerance(loss.min(0.5)),
@@ -299,17 +310,17 @@ impl<T: Scalar> Search<'_, T> {
                 max_iterations: 100,
                 ..Default::default()
             };
-            let y = reduce(&full, &als)?.separated;
-            if y.separation_rank() >= full.separation_rank() {
+            let y = reduce(&full.x, &als)?.separated;
+            if y.separation_rank() >= full.x.separation_rank() {
                 break;
             }
             let (rest, now) = self.residual(&y)?;
             if now <= allowed {
-                return Ok(Some(Pruned { x: y, rest, residual: now }));
+                return Ok(Pruned { x: y, rest, residual: now });
             }
             loss *= 0.01;
         }
-        Ok(Some(Pruned { x: full, rest, residual: goal }))
+        Ok(full)
     }
 
     /// X = P y by the terms that count, and whether it is within the limits.

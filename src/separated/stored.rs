@@ -2,7 +2,7 @@
 
 use super::target::{Target, Terms};
 use crate::Scalar;
-use crate::matrix::{frobenius, product_by_rows, slice_norm};
+use crate::matrix::{product_by_rows, slice_norm};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
@@ -62,41 +62,45 @@ impl<T: Scalar> Target<T> for Stored<'_, T> {
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        self.weighted_error(x, None)
-    }
-}
-
-impl<T: Scalar> Stored<'_, T> {
-    /// |W * (A - X)|_F with the entries of `weights` (of the same sizes), or ones, in W.
-    pub fn weighted_error(&self, x: &Terms<T>, weights: Option<&Self>) -> f64 {
         let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
         let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
             left.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() * lambda));
         }
         let (rows, cols) = self.tensor.shape();
-        let width = 65_536_usize.div_ceil(rows.max(1)).clamp(1, cols.max(1));
+        // Blocks that stay in the cache.
+        let width = 16_384_usize.div_ceil(rows.max(1)).clamp(1, cols.max(1));
         let block = |b: usize| {
             let range = b * width..(b * width + width).min(cols);
-            let mut residual = Mat::zeros(rows, range.len());
-            T::product(
-                residual.as_mut(),
-                false,
-                left.as_ref(),
-                right.as_ref().subrows(range.start, range.len()).transpose(),
-            );
-            residual -= self.tensor.subcols(range.start, range.len());
-            if let Some(weights) = weights {
-                for (column, j) in range.enumerate() {
-                    let out = residual.col_as_slice_mut(column).iter_mut();
-                    out.zip(weights.tensor.col(j).iter()).for_each(|(x, w)| *x *= *w);
-                }
-            }
-            frobenius(&residual).powi(2)
+            let mut fit = Mat::zeros(rows, range.len());
+            let right = right.as_ref().subrows(range.start, range.len());
+            T::product(fit.as_mut(), false, left.as_ref(), right.transpose());
+            let column = |(column, j): (usize, usize)| {
+                let slice = self.tensor.col(j).try_as_col_major().map_or(&[][..], |c| c.as_slice());
+                squared_distance(slice, fit.col_as_slice(column))
+            };
+            range.enumerate().map(column).sum::<f64>()
         };
         let sums: Vec<f64> = (0..cols.div_ceil(width)).into_par_iter().map(block).collect();
         sums.into_iter().sum::<f64>().sqrt()
     }
+}
+
+/// |A - X|_F^2, in independent lanes for the vector units.
+fn squared_distance<T: Scalar>(a: &[T], x: &[T]) -> f64 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let mut add = |lane: usize, a: T, x: T| {
+        let difference = a.as_f64() - x.as_f64();
+        sums[lane] += difference * difference;
+    };
+    let (chunks, others) = (a.chunks_exact(LANES), x.chunks_exact(LANES));
+    let rest = chunks.remainder().iter().zip(others.remainder());
+    rest.enumerate().for_each(|(lane, (a, x))| add(lane, *a, *x));
+    for (a, x) in chunks.zip(others) {
+        (0..LANES).for_each(|lane| add(lane, a[lane], x[lane]));
+    }
+    sums.iter().sum()
 }
 
 /// The columnwise Kronecker products, first mode fastest: (product of the rows, s); ones (1, s) of

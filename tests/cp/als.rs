@@ -146,7 +146,7 @@ fn every_order_and_layout() {
             assert!((again.report.error - fit.report.error).abs() <= 1e-4 * fit.report.error, "{shape:?}");
         }
     }
-    let best = lowrank::svd::singular_values(&gaussian::<f64>(9, 7, 1, "m")).unwrap();
+    let best = lowrank::svd::singular_values(gaussian::<f64>(9, 7, 1, "m")).unwrap();
     let a = noise::<f64>(&[9, 7], 0);
     let a = ArrayD::from_shape_fn(a.raw_dim(), |i| gaussian::<f64>(9, 7, 1, "m")[(i[0], i[1])]);
     let fit = cp_als(a.view(), 3, &CpAls { progress: 1e-10, ..Default::default() }).unwrap();

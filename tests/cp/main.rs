@@ -2,7 +2,11 @@
 
 mod als;
 mod constraints;
+mod diagnostics;
+mod masked;
+mod rank_choice;
 mod representation;
+mod sampled;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -114,3 +114,41 @@ fn sizes_that_overflow_are_errors_before_anything_is_allocated() {
     too_large(k.to_dense().map(drop));
     too_large(k.apply(Mat::<f32>::zeros(1 << 13, 1 << 13).as_ref()).map(drop));
 }
+
+/// Sizes that can be addressed but that no machine has.
+#[test]
+fn sizes_beyond_the_memory_are_errors_before_it_is_asked_for() {
+    let too_large =
+        |result: Result<(), Error>| assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+    let side = 1 << 16;
+    let wide = Kronecker::new(vec![Mat::<f32>::zeros(1, side); 3]).unwrap(); // (1, 2^48)
+    too_large(wide.least_squares(Mat::<f32>::zeros(1, 1), None).map(drop));
+    let tall = KhatriRao::new(vec![Mat::<f32>::zeros(side, 1); 3]).unwrap();
+    too_large(tall.to_dense().map(drop));
+    too_large(tall.apply(Mat::zeros(1, 1).as_ref()).map(drop));
+    too_large(KhatriRao::new(vec![Mat::<f32>::zeros(1, 1 << 22)]).unwrap().gram().map(drop));
+    let row = LowRank { u: Mat::<f32>::zeros(1, side), v: Mat::zeros(1, side) };
+    too_large(hadamard(&[&row, &row, &row]).map(drop));
+    let many = vec![Mat::<f64>::identity(2, 2); 45];
+    too_large(Kronecker::new(many.clone()).unwrap().svd().unwrap().truncated(1).map(drop));
+    let sum = KroneckerSum::new(many).unwrap();
+    too_large(sum.symmetric_eigen().unwrap().trace_function(|x| x).map(drop));
+    too_large(sum.to_dense().map(drop));
+    too_large(
+        Operator::<f64>::to_dense(&lowrank::kronecker::PerfectShuffle::new(1 << 22, 1).unwrap()).map(drop),
+    );
+}
+
+/// Neither 1e600 nor 1e-600 on the way.
+#[test]
+fn single_entries_of_factors_of_any_scale() {
+    let factors: Vec<Mat<f64>> =
+        [1e300, -1e300, 1e-300, 1e-300].iter().map(|x| Mat::full(2, 3, *x)).collect();
+    for factors in [factors.clone(), factors.into_iter().rev().collect()] {
+        let columns = KhatriRao::new(factors.clone()).unwrap();
+        let a = Kronecker::new(factors).unwrap();
+        assert!((a.entry(15, 80) + 1.0).abs() < 1e-15 && (columns.entry(15, 2) + 1.0).abs() < 1e-15);
+    }
+    let far = Kronecker::new(vec![Mat::<f64>::full(1, 1, -1e300); 3]).unwrap();
+    assert_eq!((far.entry(0, 0), far.trace().unwrap()), (f64::NEG_INFINITY, f64::NEG_INFINITY));
+}

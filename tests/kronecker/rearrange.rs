@@ -132,6 +132,41 @@ fn products_are_those_of_the_dense_rearrangement() {
     check::<f32>();
 }
 
+/// For three and more factors: every unfolding, in every layout.
+#[test]
+fn unfoldings_are_those_of_the_definition() {
+    fn check<T: Scalar>() {
+        for shapes in SHAPES.into_iter().filter(|s| s.len() > 1) {
+            let (m, n) = sizes(shapes);
+            let a = gaussian::<T>(m, n, 1, "a");
+            let flat = definition(a.as_ref(), shapes);
+            let entries: Vec<T> = flat.iter().copied().collect();
+            for cut in 1..shapes.len() {
+                let p: usize = flat.shape()[..cut].iter().product();
+                let q: usize = flat.shape()[cut..].iter().product();
+                let dense = Mat::from_fn(p, q, |i, j| entries[i * q + j]);
+                let (x, y) = (gaussian::<T>(q, 3, 2, "x"), gaussian::<T>(p, 3, 3, "y"));
+                let agrees = |layout: &str, r: &Rearranged<'_, T>| {
+                    let r = r.unfolding(cut).unwrap();
+                    let case = format!("{} {shapes:?} {layout}, cut {cut}", T::NAME);
+                    assert_eq!((r.shape(), r.to_dense().unwrap()), ((p, q), dense.clone()), "{case}");
+                    let close = |found: Mat<T>, b: &Mat<T>, expected: Mat<f64>| {
+                        let gap = frobenius((wide(found.as_ref()) - expected).as_ref());
+                        let norms = frobenius(dense.as_ref()) * frobenius(b.as_ref());
+                        assert!(gap <= 4.0 * g::<T>(p, q) * norms, "{case}: {gap:e}");
+                    };
+                    let (wide_r, turned) = (wide(dense.as_ref()), wide(dense.transpose()));
+                    close(r.apply(x.as_ref()).unwrap(), &x, wide_r * wide(x.as_ref()));
+                    close(r.apply_transpose(y.as_ref()).unwrap(), &y, turned * wide(y.as_ref()));
+                };
+                in_every_layout!(&a, |layout, a| agrees(layout, &Rearranged::new(a, shapes).unwrap()));
+            }
+        }
+    }
+    check::<f64>();
+    check::<f32>();
+}
+
 #[test]
 fn a_kronecker_product_becomes_an_outer_product() {
     let factors: Vec<Mat<f64>> = (0..3).map(|k| gaussian(3 - k as usize, 2 + k as usize, k, "m")).collect();
@@ -171,6 +206,20 @@ fn bad_input_is_an_error_that_names_it() {
     let three = [(3, 2), (2, 2), (1, 2)];
     shape_error(Rearranged::new(&a, &three).unwrap().operator().map(|_| ()), "shapes");
     let r = Rearranged::new(&a, &shapes).unwrap();
+    for cut in [0, 2] {
+        shape_error(r.unfolding(cut).map(|_| ()), "cut");
+    }
+    let operator = r.operator().unwrap();
+    for (bad, at) in bad_places([6, 2]) {
+        let (mut x, mut y) = (Mat::<f64>::zeros(8, 2), Mat::<f64>::zeros(6, 2));
+        (x[(at[0], at[1])], y[(at[0], at[1])]) = (bad, bad);
+        non_finite(operator.apply(x.as_ref()), "b", &at, "apply");
+        non_finite(operator.apply_transpose(y.as_ref()), "b", &at, "apply_transpose");
+    }
+    let top = Mat::<f64>::full(8, 1, f64::MAX);
+    let ones = Mat::<f64>::full(6, 8, 1.0);
+    let r_of_ones = Rearranged::new(&ones, &shapes).unwrap().operator().unwrap();
+    assert!(matches!(r_of_ones.apply(top.as_ref()), Err(Error::Parameter { name: "product", .. })));
     shape_error(r.entry(&[6, 0]).map(|_| ()), "index");
     shape_error(r.entry(&[0]).map(|_| ()), "index");
     shape_error(r.tile(&[0..6, 3..9]).map(|_| ()), "ranges");

@@ -4,6 +4,7 @@ use super::support::{same_on_any_threads, wide};
 use super::{dense, random, shapes, total};
 use lowrank::faer::{Mat, mat};
 use lowrank::matrix::frobenius;
+use lowrank::separated::laplacian;
 use lowrank::{Error, Scalar, Separated};
 
 fn close<T: Scalar>(m: &Separated<T>, exact: &Mat<f64>, size: f64, case: &str) {
@@ -99,6 +100,19 @@ fn sizes_that_cannot_be_counted() {
     assert!(matches!(identity.to_dense(), Err(Error::TooLarge { .. })));
     let wide = Separated::<f64>::identity(&[1 << 11; 3]).unwrap();
     assert!(matches!(wide.to_dense(), Err(Error::TooLarge { .. })));
+    // Factors that can be addressed, but that no memory holds.
+    for n in [1 << 22, 1 << 32, usize::MAX] {
+        assert!(matches!(Separated::<f64>::identity(&[n]), Err(Error::TooLarge { .. })));
+        assert!(matches!(laplacian::<f64>(&[4, n]), Err(Error::TooLarge { .. })));
+    }
+}
+
+#[test]
+fn entries_that_overflow_are_errors() {
+    let top = Separated::new(vec![(1, 1)], vec![1.5e308, 1.5e308], vec![mat![[1.0, 1.0]]]).unwrap();
+    assert!(matches!(top.to_dense(), Err(Error::Parameter { .. })));
+    assert!(matches!(top.entry(&[0], &[0]), Err(Error::Parameter { .. })));
+    assert!(matches!(top.apply(mat![[1.0]]), Err(Error::Parameter { .. })));
 }
 
 #[test]

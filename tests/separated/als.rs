@@ -324,3 +324,19 @@ fn a_callback_is_told_and_may_stop() {
         }
     }
 }
+
+/// Entries that fit the range of the type and a norm that does not: said so, and not as a NaN.
+#[test]
+fn norms_beyond_the_range_are_named() {
+    fn named<R>(found: Result<R, Error>) {
+        match found {
+            Err(Error::Parameter { name, .. }) => assert_eq!(name, "lambda"),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("an answer"),
+        }
+    }
+    named(als(Mat::full(27, 1, 1e308), &[(3, 1); 3], &fixed(2, 5.0)));
+    named(als(Mat::full(27, 1, 2e38f32), &[(3, 1); 3], &tolerance(0.1)));
+    let slope = |i: &[usize]| 1e308 * (1.0 - i.iter().sum::<usize>() as f64 / 40.0);
+    named(lowrank::separated::from_function(&[8; 4], slope, &Default::default()));
+}

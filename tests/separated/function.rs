@@ -50,7 +50,7 @@ fn sines_of_a_sum_have_rank_d() {
         assert_eq!(fit.separated.separation_rank(), d, "{case}");
         assert!(fit.condition_number <= 100.0, "{case}");
         // Of 20^d.
-        assert!(fit.evaluations < 200 * d + 6000 && fit.train_error < 1e-13, "{case}, {}", fit.evaluations);
+        assert!(fit.evaluations < 300 * d + 7000 && fit.train_error < 1e-13, "{case}, {}", fit.evaluations);
     }
     // No fewer than d terms do.
     for d in [2, 3, 4] {
@@ -172,8 +172,9 @@ fn inputs_that_do_not_fit() {
         assert!(matches!(from_function(&[3, 3], one, &p), Err(Error::Parameter { .. })), "{p:?}");
     }
     assert!(matches!(from_function(&[3, 3], one, &fixed(4)), Err(Error::Rank { largest: 3, .. })));
-    let huge = from_function(&[1 << 59, 2], one, &fixed(1));
-    assert!(matches!(huge, Err(Error::TooLarge { .. })));
+    for n in [1 << 42, 1 << 59] {
+        assert!(matches!(from_function(&[n, 2], one, &fixed(1)), Err(Error::TooLarge { .. })));
+    }
     // Empty grids, no terms, and the zero function are answered.
     let empty = from_function(&[3, 0], |_: &[usize]| -> f64 { unreachable!() }, &fixed(0)).unwrap();
     assert_eq!((empty.separated.separation_rank(), empty.error, empty.evaluations), (0, 0.0, 0));

@@ -124,10 +124,13 @@ fn zero_single_terms_budgets_and_scales() {
     let r = reduce(&full, &tolerance(1e-13)).unwrap();
     assert_eq!(r.separated.separation_rank(), 5);
     assert!(r.relative_error() <= 1e-13);
-    let cancelling =
-        Separated::new(vec![(2, 1); 3], vec![1.0, -1.0], vec![Mat::from_fn(2, 2, |_, _| 1.0); 3]);
-    let r = reduce(&cancelling.unwrap(), &tolerance(1e-6)).unwrap();
-    assert!(r.report.error == 0.0 && r.condition_number <= 1000.0);
+    for d in 1..5 {
+        let m = random::<f64>(&vec![(3, 2); d], 1, 4);
+        for parameters in [tolerance(1e-6), Als { rank: SeparationRank::Fixed(1), ..Default::default() }] {
+            let r = reduce(&m.minus(&m).unwrap(), &parameters).unwrap();
+            assert_eq!((r.separated.separation_rank(), r.report.error, r.norm), (0, 0.0, 0.0), "d = {d}");
+        }
+    }
 }
 
 #[test]

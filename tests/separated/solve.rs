@@ -100,6 +100,29 @@ fn without_a_preconditioner() {
     assert_eq!(solution.report.status, Status::Converged, "{}", solution.report);
 }
 
+/// The residual of conjugate gradients rises on the way where the condition number is large, and
+/// directions of negative energy come late.
+#[test]
+fn without_a_preconditioner_the_residual_may_rise() {
+    for (n, d, tolerance) in [(30, 1, 1e-10), (8, 2, 1e-6)] {
+        let (a, b) = (laplacian(&vec![n; d]).unwrap(), ones::<f64>(n, d));
+        let parameters = ConjugateGradients { tolerance, ..Default::default() };
+        let solution = conjugate_gradients(&a, &b, &parameters).unwrap();
+        check(&a, &b, &solution, &parameters, "plain");
+        assert_eq!(solution.report.status, Status::Converged, "d = {d}: {}", solution.report);
+    }
+    let mixed = Mat::from_fn(2, 2, |i, j| if i != j { 0.0 } else { 2.0 - 3.0 * i as f64 });
+    let indefinite = Separated::from_terms(vec![vec![mixed, Mat::identity(2, 2)]]).unwrap();
+    let found = conjugate_gradients(&indefinite, &ones(2, 2), &ConjugateGradients::default());
+    assert!(matches!(found, Err(Error::Parameter { name: "a", .. })), "{found:?}");
+    // Cut off where it is far from the best: the best comes back.
+    let (a, b) = (laplacian(&[30]).unwrap(), ones::<f64>(30, 1));
+    let parameters = ConjugateGradients { max_iterations: 10, ..Default::default() };
+    let solution = conjugate_gradients(&a, &b, &parameters).unwrap();
+    check(&a, &b, &solution, &parameters, "cut off");
+    assert!(solution.residual <= 1.0 && solution.report.status == Status::IterationLimit);
+}
+
 #[test]
 fn eigenvectors_are_divided_by_their_eigenvalue() {
     for d in [3, 10] {

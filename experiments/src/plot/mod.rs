@@ -7,6 +7,7 @@
 pub mod canvas;
 pub mod common;
 pub mod condition_number;
+pub mod cp_recovery;
 pub mod figures;
 pub mod kronecker_speed;
 pub mod lowrank_gemm;

@@ -20,8 +20,9 @@
 //! says little of the missing entries unless each row of each factor has a good deal more than R
 //! observations: hold some back ([`super::rank_choice`]). A row without any is zero, and listed.
 //!
-//! **Deviations.** Steps are damped by rounding errors only, so that rows with fewer observations than
-//! unknowns keep, in the directions left open, what they had.
+//! **Deviations.** The first eleven sweeps (not of a warm start) have a ridge that fades, from w: without
+//! it terms grow against each other in the gaps. Later steps are damped by rounding errors only, so that
+//! rows with fewer observations than unknowns keep, in the directions left open, what they had.
 
 use super::Cp;
 use super::masked_sweep::run;
@@ -155,13 +156,10 @@ pub fn cp_masked<T: Scalar>(
     }
     size::<T>(shape, "a copy of the tensor")?;
     let zero = T::of(0.0);
-    let values: Vec<T> = a
-        .iter()
-        .zip(&mask)
-        .map(|(x, seen)| if *seen { scale_by_power_of_two(*x, -e) } else { zero })
-        .collect();
+    let scaled = |x: &T| scale_by_power_of_two(*x, -e);
+    let entries: Vec<T> = a.iter().zip(&mask).map(|(x, seen)| if *seen { scaled(x) } else { zero }).collect();
     let weights: Vec<T> = mask.iter().map(|seen| if *seen { T::of(1.0) } else { zero }).collect();
-    finished(&mut Filled::new(&sizes, &values, &weights), parameters, e, observed, started)
+    finished(&mut Filled::new(&sizes, &entries, &weights), parameters, e, observed, started)
 }
 
 /// Fits `values` at the rows of `points` (m, d), indices of a tensor of this shape. A point given
@@ -218,8 +216,8 @@ fn finished<T: Scalar>(
         unobserved.extend((0..counts.len()).filter(|&i| counts[i] == 0.0).map(|i| (mode, i)));
     }
     let entries = target.sizes().iter().map(|&p| p as f64).product::<f64>();
-    let ridge = parameters.ridge * observed as f64 / entries.max(1.0);
-    let mut ended = run(target, parameters, ridge, warm, e, started)?;
+    let fraction = observed as f64 / entries.max(1.0);
+    let mut ended = run(target, parameters, (parameters.ridge * fraction, fraction), warm, e, started)?;
     let lambda = ended.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
     let factors = ended.terms.modes.into_iter().rev().collect();
     let cp = Cp::new(lambda, factors)?;

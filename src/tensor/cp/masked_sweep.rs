@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// Sweeps over which progress is judged.
 const WINDOW: usize = 10;
+/// Part of the first ridge at which the sweeps of the start end.
+const FADED: f64 = 1e-3;
 
 /// Where a run ended.
 pub(super) struct Ended<T: Scalar> {
@@ -21,11 +23,11 @@ pub(super) struct Ended<T: Scalar> {
 }
 
 /// Fits the target, the entries times 2^-e, from `warm` or else from a start of its own. Minimized is the
-/// square of the error plus `weight` times the sum of lambda^2.
+/// square of the error plus `weight` times the sum of lambda^2; `fraction` of the entries are observed.
 pub(super) fn run<T: Scalar>(
     target: &mut dyn Observed<T>,
     parameters: &Masked<T>,
-    weight: f64,
+    (weight, fraction): (f64, f64),
     warm: Option<Terms<T>>,
     e: i32,
     started: Instant,
@@ -55,6 +57,8 @@ pub(super) fn run<T: Scalar>(
     let mut history = vec![note(0, error)];
     let mut path = Vec::new();
     let (mut iterations, mut age) = (0, 0);
+    // A ridge that fades keeps terms from growing against each other in the gaps of a first guess.
+    let mut easing = if is_warm { 0.0 } else { fraction };
     let status = loop {
         if error <= goal {
             break Status::Converged;
@@ -67,11 +71,20 @@ pub(super) fn run<T: Scalar>(
         }
         let plain = next.is_none();
         let from = next.take().unwrap_or_else(|| best.clone());
-        let swept = sweep(target, from, weight);
+        let swept = sweep(target, from, weight + easing);
         iterations += 1;
         let new = target.error(&swept);
         let value = objective(&swept, new);
         let fell = value < least;
+        if easing > 0.0 {
+            easing = if easing > FADED * fraction { 0.5 * easing } else { 0.0 };
+            next = Some(swept.clone());
+            if fell {
+                (best, error, least) = (swept, new, value);
+                history.push(note(iterations, error));
+            }
+            continue;
+        }
         if fell {
             let old = std::mem::replace(&mut best, swept);
             (error, least) = (new, value);

@@ -1,6 +1,7 @@
 //! The observed entries of a tensor as something that sweeps can fit: with a weight of 0 or 1 for every
 //! entry, or as a list.
 
+use super::residual::Slowest;
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
 use crate::separated::Stored;
@@ -32,6 +33,8 @@ pub(super) fn packed(k: usize, l: usize) -> usize {
 /// Weights and weighted entries, both stored. With weights w and the columns' products z_k z_l as
 /// columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
 pub(super) struct Filled<'a, T: Scalar> {
+    entries: &'a [T],
+    mask: &'a [T],
     values: Stored<'a, T>,
     weights: Stored<'a, T>,
     /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
@@ -39,11 +42,12 @@ pub(super) struct Filled<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> Filled<'a, T> {
-    /// `values` of moderate size (zero where they are not observed) and `weights`, first index fastest.
-    pub fn new(sizes: &[usize], values: &'a [T], weights: &'a [T]) -> Self {
-        let stored = |entries| Stored::new(sizes.to_vec(), entries);
+    /// `entries` of moderate size (zero where they are not observed) and their weights, `mask`, first
+    /// index fastest.
+    pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [T]) -> Self {
+        let stored = |entries: &'a [T]| Stored::new(sizes.to_vec(), entries);
         let pairs = sizes.iter().map(|_| Mat::new()).collect();
-        Self { values: stored(values), weights: stored(weights), pairs }
+        Self { entries, mask, values: stored(entries), weights: stored(mask), pairs }
     }
 }
 
@@ -71,7 +75,9 @@ impl<T: Scalar> Target<T> for Filled<'_, T> {
         self.values.mttkrp(mode, modes)
     }
     fn error(&self, x: &Terms<T>) -> f64 {
-        self.values.weighted_error(x, Some(&self.weights))
+        let modes = x.modes.iter().rev().collect();
+        let x = Slowest { lambda: x.lambda.iter().map(|x| T::of(*x)).collect(), modes };
+        x.distance(self.entries, Some(self.mask), 0).unwrap_or(f64::NAN)
     }
 }
 

@@ -11,61 +11,99 @@ use ndarray::{ArrayD, ArrayViewD};
 use rayon::prelude::*;
 
 /// Entries of a block, about.
-const BLOCK: usize = 1 << 15;
+const BLOCK: usize = 1 << 14;
 
-/// The two tables of 2^-e X, for its modes in the order `order`: row-major (p, s) and (q, s), at least
-/// one column of zeros.
-fn tables<T: Scalar>(x: &Separated<T>, order: &[usize], e: i32) -> Result<(Vec<T>, Vec<T>, usize)> {
-    let s = x.separation_rank().max(1);
-    let sizes: Vec<usize> = order.iter().map(|&i| x.shapes()[i].0).collect();
-    let length = |part: &[usize]| part.iter().map(|n| *n as f64).product::<f64>();
-    let sum = |cut: usize| length(&sizes[..cut]) + length(&sizes[cut..]);
-    let cut = (0..order.len()).min_by(|a, b| sum(*a).total_cmp(&sum(*b))).unwrap_or(0);
-    let rows = |i: usize| {
-        let mode = &x.modes()[order[i]];
-        let entry = |(row, k): (usize, usize)| if k < mode.ncols() { mode[(row, k)] } else { T::of(0.0) };
-        (0..mode.nrows()).flat_map(|row| (0..s).map(move |k| (row, k))).map(entry).collect::<Vec<T>>()
-    };
-    let factors: Vec<Vec<T>> = (0..order.len()).map(rows).collect();
-    let table = |part: &[Vec<T>]| khatri_rao(part.iter().map(|f| &f[..]), s);
-    let mut left = table(&factors[..cut])?;
-    for row in left.chunks_exact_mut(s) {
-        row.iter_mut().zip(x.lambda()).for_each(|(x, lambda)| *x *= scale_by_power_of_two(*lambda, -e));
+/// X, its modes from the slowest to the fastest in memory.
+pub(super) struct Slowest<'a, T: Scalar> {
+    pub lambda: Vec<T>,
+    pub modes: Vec<&'a Mat<T>>,
+}
+
+impl<'a, T: Scalar> Slowest<'a, T> {
+    /// 2^-e X.
+    fn of(x: &'a Separated<T>, order: &[usize], e: i32) -> Self {
+        let lambda = x.lambda().iter().map(|lambda| scale_by_power_of_two(*lambda, -e)).collect();
+        Self { lambda, modes: order.iter().map(|&i| &x.modes()[i]).collect() }
     }
-    Ok((left, table(&factors[cut..])?, s))
+
+    /// The two tables, row-major (p, s) and (q, s), at least one column of zeros.
+    fn tables(&self) -> Result<(Vec<T>, Vec<T>, usize)> {
+        let s = self.lambda.len().max(1);
+        let length = |part: &[&Mat<T>]| part.iter().map(|mode| mode.nrows() as f64).product::<f64>();
+        let sum = |cut: usize| length(&self.modes[..cut]) + length(&self.modes[cut..]);
+        let cut = (0..self.modes.len()).min_by(|a, b| sum(*a).total_cmp(&sum(*b))).unwrap_or(0);
+        let rows = |mode: &&Mat<T>| {
+            let entry = |(row, k): (usize, usize)| if k < mode.ncols() { mode[(row, k)] } else { T::of(0.0) };
+            (0..mode.nrows()).flat_map(|row| (0..s).map(move |k| (row, k))).map(entry).collect::<Vec<T>>()
+        };
+        let factors: Vec<Vec<T>> = self.modes.iter().map(rows).collect();
+        let table = |part: &[Vec<T>]| khatri_rao(part.iter().map(|f| &f[..]), s);
+        let mut left = table(&factors[..cut])?;
+        for row in left.chunks_exact_mut(s) {
+            row.iter_mut().zip(&self.lambda).for_each(|(x, lambda)| *x *= *lambda);
+        }
+        Ok((left, table(&factors[cut..])?, s))
+    }
+
+    /// |W * (2^-e A - X)|_F for the entries of A and of W, in their order in memory; no
+    /// weights are ones.
+    pub fn distance(&self, entries: &[T], weights: Option<&[T]>, e: i32) -> Result<f64> {
+        if entries.is_empty() {
+            return Ok(0.0);
+        }
+        let (left, right, s) = self.tables()?;
+        let q = right.len() / s;
+        let right = MatRef::from_row_major_slice(&right, q, s);
+        let height = (BLOCK / q).max(1);
+        let block = |(piece, left): (usize, &[T])| {
+            let rows = left.len() / s;
+            let left = MatRef::from_row_major_slice(left, rows, s);
+            let mut product = Mat::zeros(q, rows); // a row of X is a column here
+            T::product(product.as_mut(), false, right, left.transpose());
+            let line = |x: usize| {
+                let place = (piece * height + x) * q;
+                let weights = weights.map(|weights| &weights[place..place + q]);
+                squares(&entries[place..place + q], product.col_as_slice(x), weights, e)
+            };
+            (0..rows).map(line).sum::<f64>()
+        };
+        let sums: Vec<f64> = left.par_chunks(height * s).enumerate().map(block).collect();
+        Ok(sums.iter().sum::<f64>().sqrt())
+    }
 }
 
 /// |2^-e (A - X)|_F.
 pub(super) fn distance<T: Scalar>(a: ArrayViewD<'_, T>, x: &Separated<T>, e: i32) -> Result<f64> {
-    if a.is_empty() {
-        return Ok(0.0);
-    }
     let (order, a) = row_major(a)?;
-    let entries = a.as_slice().unwrap_or(&[]);
-    let (left, right, s) = tables(x, &order, e)?;
-    let q = right.len() / s;
-    let right = MatRef::from_row_major_slice(&right, q, s);
-    let height = (BLOCK / q).max(1);
-    let block = |(a, left): (&[T], &[T])| {
-        let rows = a.len() / q;
-        let left = MatRef::from_row_major_slice(left, rows, s);
-        let mut product = Mat::zeros(q, rows); // a row of X is a column here
-        T::product(product.as_mut(), false, right, left.transpose());
-        let line = |(x, a): (usize, &[T])| squares(a, product.col_as_slice(x), e);
-        (0..rows).zip(a.chunks_exact(q)).map(line).sum::<f64>()
-    };
-    let work = entries.par_chunks(height * q).zip(left.par_chunks(height * s));
-    let sums: Vec<f64> = work.map(block).collect();
-    Ok(sums.iter().sum::<f64>().sqrt())
+    Slowest::of(x, &order, e).distance(a.as_slice().unwrap_or(&[]), None, e)
 }
 
-/// The sum of the squares of 2^-e a - x.
-fn squares<T: Scalar>(a: &[T], x: &[T], e: i32) -> f64 {
+/// Sums that are added up side by side.
+const LANES: usize = 8;
+
+/// The sum of the squares of w (2^-e a - x).
+fn squares<T: Scalar>(a: &[T], x: &[T], weights: Option<&[T]>, e: i32) -> f64 {
+    let mut sums = [0.0; LANES];
     let difference = |a: T, x: T| match e {
         0 => a.as_f64() - x.as_f64(),
         e => scale_by_power_of_two(a.as_f64(), -e) - x.as_f64(),
     };
-    a.iter().zip(x).map(|(a, x)| difference(*a, *x).powi(2)).sum()
+    match weights {
+        None => {
+            for (a, x) in a.chunks(LANES).zip(x.chunks(LANES)) {
+                let both = a.iter().zip(x);
+                sums.iter_mut().zip(both).for_each(|(sum, (a, x))| *sum += difference(*a, *x).powi(2));
+            }
+        }
+        Some(weights) => {
+            for ((a, x), w) in a.chunks(LANES).zip(x.chunks(LANES)).zip(weights.chunks(LANES)) {
+                let all = a.iter().zip(x).zip(w);
+                let weighted = |((a, x), w): ((&T, &T), &T)| w.as_f64() * difference(*a, *x);
+                sums.iter_mut().zip(all).for_each(|(sum, all)| *sum += weighted(all).powi(2));
+            }
+        }
+    }
+    sums.iter().sum()
 }
 
 /// Writes X, row-major, to zeros of its shape.
@@ -73,7 +111,7 @@ pub(super) fn write<T: Scalar>(x: &Separated<T>, out: &mut ArrayD<T>) -> Result<
     let shape = out.shape().to_vec();
     let Some(entries) = out.as_slice_mut().filter(|entries| !entries.is_empty()) else { return Ok(()) };
     let order: Vec<usize> = (0..shape.len()).collect();
-    let (left, right, s) = tables(x, &order, 0)?;
+    let (left, right, s) = Slowest::of(x, &order, 0).tables()?;
     let q = right.len() / s;
     let right = MatRef::from_row_major_slice(&right, q, s);
     let height = (BLOCK / q).max(1);

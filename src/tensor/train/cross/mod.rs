@@ -15,8 +15,9 @@
 //! 2025, global pivots).
 //! # Cost
 //! About 4 d n r^2 evaluations and O(d n r^3 + d r^4) operations for a rank r; a check costs
-//! `check_points` evaluations and 6 d n for its ascents, more where they find something. Evaluations run
-//! on all threads.
+//! `check_points` evaluations and 6 d n for its ascents, more where they find something, and a train that
+//! passes one has to pass another, of a twentieth of all evaluations so far. Evaluations run on all
+//! threads.
 //! # Guarantee
 //! Ends always: sweeps and evaluations are limited. `Converged` says that neither a sweep nor a check
 //! found a residual above tolerance times the largest |f| seen. Both are samples: a train that is off by
@@ -50,7 +51,7 @@ pub struct Cross<'a> {
     pub max_evaluations: usize,
     /// Largest number of sweeps over the bonds.
     pub max_sweeps: usize,
-    /// Random points of a check; a tensor of no more entries is checked in full. A peak is found where
+    /// Random points of a check, of the last one at least; a tensor of no more entries is checked in full. A peak is found where
     /// one of them lies in its reach, so narrow peaks need many.
     pub check_points: usize,
     /// Indices known to matter, such as those of peaks: pivots from the start, up to the largest rank.
@@ -138,7 +139,8 @@ pub fn cross<T: Scalar>(
             // The last check is made whatever the limit, on the train that is returned.
             state.max_evaluations = usize::MAX;
             let train = state.train()?;
-            match progress.check(&mut state, &train) {
+            let count = parameters.check_points.max(state.evaluations / THOROUGH);
+            match progress.check(&mut state, &train, count) {
                 Ok(found) => (Status::IterationLimit, train, found),
                 Err(Stop::Failed(error)) => return Err(error),
                 Err(Stop::Budget) => unreachable!("there is no limit"),
@@ -182,6 +184,8 @@ fn checked(shape: &[usize], parameters: &Cross<'_>) -> Result<()> {
 const FAR: f64 = 10.0;
 /// Checks in a row that may fail without progress: half the error, or a larger rank.
 const PATIENCE: usize = 3;
+/// Part of the evaluations that the last check has points.
+const THOROUGH: usize = 20;
 
 /// The end of a search.
 enum Ended<T: Scalar> {
@@ -221,8 +225,12 @@ impl Run<'_> {
                 continue;
             }
             let train = state.train().map_err(Stop::Failed)?;
-            let found = self.check(state, &train)?;
+            let count = self.parameters.check_points;
+            let mut found = self.check(state, &train, count)?;
             let limit = self.parameters.tolerance * state.largest.as_f64();
+            if found.worst[0].1 <= limit && state.evaluations / THOROUGH > count {
+                found = self.check(state, &train, state.evaluations / THOROUGH)?;
+            }
             let worst = found.worst[0].1;
             if worst <= limit {
                 return Ok(Ended::Checked(Status::Converged, train, found));
@@ -282,11 +290,12 @@ impl Run<'_> {
         &mut self,
         state: &mut State<'_, T>,
         train: &TensorTrain<T>,
+        count: usize,
     ) -> std::result::Result<check::Found, Stop> {
         let mut rng = stream(self.parameters.seed, "checks of a cross", self.checks);
         self.checks += 1;
         let far = FAR * self.parameters.tolerance;
-        let found = check::check(state, train, far, self.parameters.check_points, &mut rng)?;
+        let found = check::check(state, train, far, count, &mut rng)?;
         let seconds = self.started.elapsed().as_secs_f64();
         self.history.push(Progress { iteration: self.sweeps, seconds, error: found.worst[0].1 });
         Ok(found)
