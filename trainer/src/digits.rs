@@ -84,7 +84,7 @@ pub fn load<T: Scalar>(path: impl AsRef<Path>, task: Task) -> Result<Split<T>> {
     let values: Vec<f64> = array.iter().copied().collect();
     let images: Vec<&[f64]> = values.chunks_exact(columns).collect();
     let bad = |image: &&[f64]| image.iter().any(|x| !(0.0..=BLACK).contains(x)) || image[PIXELS] > 9.0;
-    if let Some(row) = images.iter().position(|image| bad(image)) {
+    if let Some(row) = images.iter().position(bad) {
         bail!("{}: row {row}: pixels from 0 to 16 and a digit are needed", path.display());
     }
     let mut order: Vec<usize> = (0..count).collect();
