@@ -6,6 +6,7 @@
 #[path = "../support/allocation.rs"]
 mod allocation;
 mod io;
+mod kronecker;
 #[path = "../support/spoil.rs"]
 mod spoil;
 mod tensor;

@@ -50,8 +50,7 @@ fn honest<T: Scalar>(a: MatRef<'_, T>, found: &NearestSum<T>, case: &str) -> f64
         let lambda: f64 =
             found.separated.lambda().iter().map(|l| scale_by_power_of_two(l.as_f64(), -e).powi(2)).sum();
         let (gamma, dense) = (found.condition_number, lambda.sqrt() / frobenius(&m));
-        let bound = if T::NAME == "f64" { 1e-10 } else { 1e-4 };
-        assert!((gamma - dense).abs() <= bound, "{case}: gamma {gamma}, truly {dense}");
+        assert!((gamma - dense).abs() <= 1e-10, "{case}: gamma {gamma}, truly {dense}");
         assert!((gamma - 1.0).abs() <= 10.0 * g::<T>(a.nrows(), a.ncols()), "{case}: gamma {gamma}");
     }
     true_error / norm
