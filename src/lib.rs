@@ -111,6 +111,7 @@ pub mod tensor;
 
 pub use error::{Error, Result};
 pub use faer;
+pub use kronecker::Kronecker;
 pub use nalgebra;
 pub use ndarray;
 pub use operator::{Entries, LowRank, Operator, TensorEntries};
