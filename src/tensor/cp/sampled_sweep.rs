@@ -22,13 +22,18 @@ pub(super) fn below(rng: &mut impl Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
-/// Random combinations of fibres, orthonormal as far as they are independent.
+/// Most fibres that the start of a mode is made of.
+const FIBRES: usize = 1024;
+
+/// Random combinations of fibres, orthonormal as far as they are independent. No more are read than a mode
+/// has.
 pub(super) fn begin<T: Scalar>(a: &dyn Fibres<T>, parameters: &Sampled, e: i32) -> Result<Terms<T>> {
     let (shape, s) = (a.shape(), parameters.rank);
-    let count = parameters.samples.min(1024);
     let mut modes = Vec::new();
     for (mode, &n) in shape.iter().enumerate() {
         let mut rng = stream(parameters.seed, "fibres of the start", mode as u64);
+        let others = shape.iter().enumerate().filter(|(j, _)| *j != mode).map(|(_, n)| *n);
+        let count = parameters.samples.min(FIBRES).min(others.fold(1, usize::saturating_mul));
         let places: Vec<usize> =
             (0..count * shape.len()).map(|at| below(&mut rng, shape[at % shape.len()])).collect();
         let weights = gaussian::<T>(count, s, parameters.seed, &format!("start of mode {mode}"));
