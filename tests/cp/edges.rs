@@ -120,8 +120,8 @@ fn one_observed_entry_and_long_modes_of_few_fibres() {
     seen[[1, 2, 3]] = true;
     let x = cp_masked(a.view(), seen.view(), &Masked { rank: 3, ..Default::default() }).unwrap();
     assert!(x.relative_error() < 1e-12 && x.unobserved.len() == 9 && x.cp.entry(&[0, 2, 3]).unwrap() == 0.0);
-    // A start of 1024 fibres each 100000 long would take a hundred times the tensor.
-    let a = dense(&[1.0; 2], &factors::<f64>(&[100_000, 3, 2], 2, 4));
-    let x = cp_sampled(a.view(), &Sampled { rank: 2, samples: 64, max_iterations: 5, ..Default::default() });
-    assert!(x.unwrap().relative_error() < 1e-10);
+    // A start of 1024 fibres each 30000 long would take a hundred times the tensor.
+    let a = dense(&[1.0], &factors::<f64>(&[30_000, 3, 2], 1, 4));
+    let x = cp_sampled(a.view(), &Sampled { rank: 1, samples: 64, ..Default::default() }).unwrap();
+    assert!(x.relative_error() < 1e-10, "{}", x.report);
 }

@@ -107,11 +107,14 @@ pub(super) fn sweep<T: Scalar>(
 
 /// Sums of the leverage scores of the first rows of a factor, the last one 1.
 fn leverage<T: Scalar>(mode: &Mat<T>) -> Result<Vec<f64>> {
-    let decomposed = svd::dense(mode)?;
-    let top = decomposed.s.first().map_or(0.0, |s| s.as_f64());
+    let Qr { q, r } = qr(mode)?;
+    let inner = svd::dense(&r)?;
+    let top = inner.s.first().map_or(0.0, |s| s.as_f64());
     let limit = mode.nrows() as f64 * T::EPS * top;
-    let rank = decomposed.s.iter().take_while(|s| s.as_f64() > limit).count().max(1);
-    let score = |i: usize| (0..rank).map(|k| decomposed.u[(i, k)].as_f64().powi(2)).sum::<f64>();
+    let rank = inner.s.iter().take_while(|s| s.as_f64() > limit).count().max(1);
+    let mut basis = Mat::<T>::zeros(mode.nrows(), rank);
+    T::product(basis.as_mut(), false, q.as_ref(), inner.u.subcols(0, rank));
+    let score = |i: usize| (0..rank).map(|k| basis[(i, k)].as_f64().powi(2)).sum::<f64>();
     let mut sums: Vec<f64> = (0..mode.nrows()).map(score).collect();
     (1..sums.len()).for_each(|i| sums[i] += sums[i - 1]);
     let total = sums.last().copied().unwrap_or(1.0);
