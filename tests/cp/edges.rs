@@ -59,6 +59,7 @@ fn what_no_memory_holds_is_too_large() {
         &Masked { rank: 1 << 39, ..Default::default() },
     );
     assert!(matches!(fit, Err(Error::TooLarge { .. })), "{fit:?}");
+    assert!(matches!(Cp::<f32>::zeros(&[3, usize::MAX]), Err(Error::TooLarge { .. })));
     // One number, seen as a tensor whose rank may be a million; its factors would take 8 TB.
     let one = ArrayD::<f64>::ones(IxDyn(&[1, 1, 1]));
     let many = one.broadcast(IxDyn(&[1 << 20, 1 << 20, 1])).unwrap();

@@ -55,7 +55,8 @@ pub struct Masked<T: Scalar> {
     /// Seed of every random choice.
     pub seed: u64,
     /// Where it starts; leading directions are those of the tensor with zeros in the gaps. A warm start
-    /// has modes (n_i, 1), as a [`Cp`] has.
+    /// has modes (n_i, 1), as a [`Cp`] has; its R largest terms are used, no others are added to fewer, and
+    /// one without terms is none.
     pub start: FitStart<T>,
     /// Whether factors are extrapolated between sweeps.
     pub extrapolate: bool,
@@ -217,7 +218,7 @@ fn finished<T: Scalar>(
     started: Instant,
 ) -> Result<MaskedFit<T>> {
     let warm = match &parameters.start {
-        FitStart::Warm(start) => {
+        FitStart::Warm(start) if start.separation_rank() > 0 => {
             let mut terms = Terms::of(start, parameters.rank, -e);
             terms.modes.reverse();
             Some(terms)
