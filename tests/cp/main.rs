@@ -3,6 +3,7 @@
 mod als;
 mod constraints;
 mod diagnostics;
+mod edges;
 mod masked;
 mod rank_choice;
 mod representation;

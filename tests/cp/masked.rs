@@ -169,6 +169,8 @@ fn a_warm_start_is_never_made_worse() {
     let start = FitStart::Warm(first.cp.clone().into());
     let more = fitted(&a, &seen, &Masked { start, max_iterations: 20, ..with_rank(3, 0) });
     assert!(more.report.error < first.report.error);
+    let start = FitStart::Warm(Separated::zeros(vec![(8, 1), (9, 1), (7, 1)]).unwrap());
+    assert_eq!(fitted(&a, &seen, &Masked { start, ..with_rank(3, 0) }).cp.rank(), 3); // none to start from
     let error = more.report.history[0].error;
     assert!((error - first.report.error).abs() < 1e-13 * first.norm);
 }

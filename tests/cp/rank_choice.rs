@@ -26,6 +26,10 @@ fn the_rank_under_noise_is_found() {
         assert_eq!(table, choose_rank(a.view(), Some(mask.view()), &parameters).unwrap());
         assert_eq!(table.to_string().lines().count(), 7);
     }
+    let a = dense(&[1.0; 3], &factors::<f64>(&[18, 17, 16], 3, 2)).mapv(|x| x + 0.1);
+    let fit = Masked { max_iterations: 12, ..Default::default() };
+    let short = RankChoice { ranks: vec![2, 4], folds: 2, fit, ..Default::default() };
+    super::support::same_on_any_threads("choose_rank", || choose_rank(a.view(), None, &short).unwrap());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! TT-SVD, randomized TT-SVD and rounding: errors against bounds, orthogonality, limits, scales.
 
 use super::*;
-use lowrank::tensor::train::{Limit, RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
+use lowrank::tensor::train::{
+    Limit, RandomizedRounding, RandomizedTt, Truncation, tt_svd, tt_svd_randomized,
+};
 
 /// The worst ratios of one kind of number over a gallery.
 #[derive(Debug, Default)]
@@ -251,4 +253,34 @@ fn bits_do_not_depend_on_threads() {
         (x, y, z.to_dense().unwrap(), z)
     };
     same_on_any_threads("40x41x42 seed 3", run);
+}
+
+#[test]
+fn tolerance_and_rank_hold_together_and_the_first_is_named() {
+    // Every bond of sum_k 2^-k e_k o e_k o e_k has the singular values 1, 1/2, 1/4, ...
+    let a = ArrayD::from_shape_fn(IxDyn(&[12, 12, 12]), |i| match i[0] == i[1] && i[1] == i[2] {
+        true => 2f64.powi(-(i[0] as i32)),
+        false => 0.0,
+    });
+    let whole = tt_svd(a.view(), Truncation::tolerance(0.0)).unwrap().train;
+    for (tolerance, wanted) in [(0.0, 12), (0.007, 8), (0.1, 4), (0.5, 2)] {
+        for max_rank in [1, 3, 7, 12, usize::MAX] {
+            let truncation = Truncation { max_rank, tolerance };
+            let limit = match (max_rank < wanted, wanted) {
+                (true, _) => Limit::Rank,
+                (_, 12) => Limit::Nothing,
+                _ => Limit::Tolerance,
+            };
+            let randomized = RandomizedRounding { truncation, ..Default::default() };
+            for (method, x) in [
+                ("tt_svd", tt_svd(a.view(), truncation)),
+                ("round", whole.round(truncation)),
+                ("round_randomized", whole.round_randomized(randomized)),
+            ] {
+                let (case, x) = (format!("{method} {truncation:?}"), x.unwrap());
+                assert_eq!((x.train.ranks(), x.limit), (vec![wanted.min(max_rank); 2], limit), "{case}");
+                assert!(limit == Limit::Rank || x.relative_error <= tolerance + 1e-14, "{case}");
+            }
+        }
+    }
 }

@@ -34,7 +34,7 @@ use super::constraint::{Constraint, rules};
 use crate::matrix::{exponent, largest_finite_array, scale_by_power_of_two};
 use crate::report::Watch;
 use crate::separated::{self, Als, FitStart, Rule, SeparationRank, Stored};
-use crate::tensor::dense::{check_order, limit};
+use crate::tensor::dense::{check_order, limit, size};
 use crate::tensor::mttkrp::row_major;
 use crate::{Error, Report, Result, Scalar, Separated};
 use ndarray::{ArrayViewD, CowArray, IxDyn};
@@ -140,7 +140,8 @@ impl<T: Scalar> CpFit<T> {
 /// [`Error::NonFinite`] with the position, for fixed factors `[i, row, column]`; [`Error::Shape`] for
 /// order 0 and where constraints or start do not fit; [`Error::Rank`] for more terms than every tensor
 /// of this shape needs, which is the product of all sizes but the largest; [`Error::Parameter`], also for
-/// a [`CpStart::Compressed`] with constraints; [`Error::TooLarge`].
+/// a [`CpStart::Compressed`] with constraints, and where |A|_F or a weight exceeds the largest number;
+/// [`Error::TooLarge`].
 ///
 /// ```
 /// use lowrank::ndarray::ArrayD;
@@ -174,6 +175,9 @@ pub(super) fn fit<T: Scalar>(
     check_order(&a)?;
     let shape = a.shape().to_vec();
     let terms = rank.limit(&columns(&shape))?;
+    if let SeparationRank::Fixed(terms) = rank {
+        room(&shape, terms)?;
+    }
     let mut als = parameters.engine(rank);
     als.check()?;
     let mut rules =
@@ -213,7 +217,9 @@ pub(super) fn fit<T: Scalar>(
     let shapes = columns(&sizes);
     let before = started.elapsed().as_secs_f64();
     let mut target = Stored::new(sizes, a.as_slice().unwrap_or(&[]));
-    let mut fitted = separated::fit(&mut target, &shapes, &als, &rules, terms, 1, e)?;
+    let fitted = separated::fit(&mut target, &shapes, &als, &rules, terms, 1, e);
+    let mut fitted = fitted.map_err(too_large_weights)?;
+    check_size(fitted.norm)?;
     fitted.report.seconds = started.elapsed().as_secs_f64();
     fitted.report.history.iter_mut().for_each(|point| point.seconds += before);
     let mut back = vec![0; order.len()];
@@ -231,6 +237,32 @@ pub(super) fn fit<T: Scalar>(
 /// The shapes of vectors of these sizes.
 pub(super) fn columns(sizes: &[usize]) -> Vec<(usize, usize)> {
     sizes.iter().map(|&n| (n, 1)).collect()
+}
+
+/// Whether factors of this many terms, and the inner products of their columns, can be allocated.
+pub(super) fn room(shape: &[usize], terms: usize) -> Result<()> {
+    let rows = shape.iter().fold(terms, |rows, n| rows.saturating_add(*n));
+    size::<f64>(&[rows, terms], "the factors").map(|_| ())
+}
+
+/// Checks that |A|_F, which errors are measured by, is a number.
+pub(super) fn check_size(norm: f64) -> Result<()> {
+    if norm.is_finite() {
+        return Ok(());
+    }
+    let (value, remedy) = ("|A|_F over the largest number".into(), "scale the tensor down");
+    Err(Error::Parameter { name: "a", value, remedy })
+}
+
+/// The error for weights that came out of finite numbers and are not.
+pub(super) fn too_large_weights(error: Error) -> Error {
+    match error {
+        Error::NonFinite { argument: "lambda", .. } | Error::Parameter { name: "lambda", .. } => {
+            let (value, remedy) = ("a weight over the largest number".into(), "scale the tensor down");
+            Error::Parameter { name: "a", value, remedy }
+        }
+        other => other,
+    }
 }
 
 /// 2^-e A, A itself where that is the same.

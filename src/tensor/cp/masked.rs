@@ -25,6 +25,7 @@
 //! rows with fewer observations than unknowns keep, in the directions left open, what they had.
 
 use super::Cp;
+use super::als::{check_size, too_large_weights};
 use super::masked_sweep::run;
 use super::observed::{Filled, Listed, Observed, counts};
 use crate::matrix::{exponent, scale_by_power_of_two};
@@ -54,7 +55,8 @@ pub struct Masked<T: Scalar> {
     /// Seed of every random choice.
     pub seed: u64,
     /// Where it starts; leading directions are those of the tensor with zeros in the gaps. A warm start
-    /// has modes (n_i, 1), as a [`Cp`] has.
+    /// has modes (n_i, 1), as a [`Cp`] has; its R largest terms are used, no others are added to fewer, and
+    /// one without terms is none.
     pub start: FitStart<T>,
     /// Whether factors are extrapolated between sweeps.
     pub extrapolate: bool,
@@ -147,7 +149,7 @@ pub fn cp_masked<T: Scalar>(
     }
     let (shape, e) = (a.shape(), exponent(largest));
     let sizes: Vec<usize> = shape.iter().rev().copied().collect();
-    if 8 * observed < a.len() {
+    if 8 * observed < a.len() || a.is_empty() {
         let seen = || a.iter().zip(&mask).enumerate().filter(|(_, (_, seen))| **seen);
         let reversed = |place| index_of(place, shape).into_iter().rev();
         let points = seen().flat_map(|(place, _)| reversed(place)).collect();
@@ -167,7 +169,19 @@ pub fn cp_masked<T: Scalar>(
 ///
 /// # Errors
 /// [`Error::Shape`] for an empty shape, a row that is no index, no samples, or values that are not one a
-/// row; [`Error::NonFinite`] with the position; [`Error::Parameter`]; [`Error::Rank`].
+/// row; [`Error::NonFinite`] with the position; [`Error::Parameter`]; [`Error::Rank`];
+/// [`Error::TooLarge`].
+///
+/// ```
+/// use lowrank::ndarray::array;
+/// use lowrank::tensor::cp::{Masked, cp_samples};
+/// // Seven of the twelve entries of (1, 2, 3) o (1, 10) o (1, -1)
+/// let points = array![[0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [2, 1, 0]];
+/// let values = [1.0, 2.0, 3.0, 10.0, -1.0, -20.0, 30.0];
+/// let x = cp_samples(&[3, 2, 2], points.view(), &values, &Masked::default())?;
+/// assert!((x.cp.entry(&[2, 1, 1])? + 30.0_f64).abs() < 1e-6); // not among them
+/// # lowrank::Result::Ok(())
+/// ```
 pub fn cp_samples<T: Scalar>(
     shape: &[usize],
     points: ArrayView2<'_, usize>,
@@ -204,7 +218,7 @@ fn finished<T: Scalar>(
     started: Instant,
 ) -> Result<MaskedFit<T>> {
     let warm = match &parameters.start {
-        FitStart::Warm(start) => {
+        FitStart::Warm(start) if start.separation_rank() > 0 => {
             let mut terms = Terms::of(start, parameters.rank, -e);
             terms.modes.reverse();
             Some(terms)
@@ -220,7 +234,9 @@ fn finished<T: Scalar>(
     let mut ended = run(target, parameters, (parameters.ridge * fraction, fraction), warm, e, started)?;
     let lambda = ended.terms.lambda.iter().map(|x| T::of(scale_by_power_of_two(*x, e))).collect();
     let factors = ended.terms.modes.into_iter().rev().collect();
-    let cp = Cp::new(lambda, factors)?;
+    let norm = scale_by_power_of_two(target.norm(), e);
+    check_size(norm)?;
+    let cp = Cp::new(lambda, factors).map_err(too_large_weights)?;
     let mut terms = Terms::of(cp.as_separated(), usize::MAX, -e);
     terms.modes.reverse();
     let error = scale_by_power_of_two(target.error(&terms), e);
@@ -231,7 +247,7 @@ fn finished<T: Scalar>(
     let (status, iterations, history) = (ended.status, ended.iterations, ended.history);
     Ok(MaskedFit {
         condition_number: cp.condition_number()?,
-        norm: scale_by_power_of_two(target.norm(), e),
+        norm,
         observed,
         unobserved,
         cp,
@@ -247,6 +263,9 @@ impl<T: Scalar> Masked<T> {
     fn check(&self, shape: &[usize]) -> Result<()> {
         let shapes: Vec<(usize, usize)> = shape.iter().map(|&n| (n, 1)).collect();
         SeparationRank::Fixed(self.rank).limit(&shapes)?;
+        let rows = shape.iter().fold(0, |rows: usize, n| rows.saturating_add(*n));
+        let matrix = [self.rank / 2 + 1, self.rank.saturating_add(1)];
+        size::<f64>(&[rows, matrix[0], matrix[1]], "the normal matrices of all rows")?;
         for (name, value) in [("ridge", self.ridge), ("tolerance", self.tolerance)] {
             if !(value >= 0.0 && value.is_finite()) {
                 let remedy = "give a finite number of at least 0";

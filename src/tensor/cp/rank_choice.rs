@@ -51,11 +51,12 @@ pub struct RankRow {
     pub rank: usize,
     /// The error over the norm of the observed entries, all of them fitted.
     pub relative_error: f64,
-    /// The error over the norm of the entries held out: its mean over the parts,
+    /// The error over the norm of the entries held out (where they are all zero, over the norm that a part
+    /// has on average): its mean over the parts,
     pub cross_validation: f64,
     /// and the standard error of that mean.
     pub standard_error: f64,
-    /// Core consistency; none for no terms.
+    /// Core consistency; none for no terms and for more than a mode is long, where it says nothing.
     pub core_consistency: Option<f64>,
     /// gamma.
     pub condition_number: f64,
@@ -156,7 +157,8 @@ fn row<T: Scalar>(
 ) -> Result<RankRow> {
     let fit = Masked { rank, ..parameters.fit.clone() };
     let whole = cp_masked(a.view(), mask.view(), &fit)?;
-    let core_consistency = if whole.cp.rank() == 0 {
+    let terms = whole.cp.rank();
+    let core_consistency = if terms == 0 || a.shape().iter().any(|&n| n < terms) {
         None
     } else {
         let mut filled = whole.cp.to_dense()?;
@@ -175,7 +177,11 @@ fn row<T: Scalar>(
         let small = |x: &T| scale_by_power_of_two(x.as_f64(), -e);
         let error = held().map(|(x, a)| (small(x) - small(a)).powi(2)).sum::<f64>().sqrt();
         let norm = held().map(|(_, a)| small(a).powi(2)).sum::<f64>().sqrt();
-        errors.push(if error == 0.0 { 0.0 } else { error / norm });
+        errors.push(match (error, norm) {
+            (0.0, _) => 0.0,
+            (_, 0.0) => scale_by_power_of_two(error, e) / whole.norm * (parameters.folds as f64).sqrt(),
+            _ => error / norm,
+        });
     }
     let k = errors.len() as f64;
     let mean = errors.iter().sum::<f64>() / k;

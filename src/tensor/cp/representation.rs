@@ -49,8 +49,12 @@ impl<T: Scalar> Cp<T> {
     /// The zero tensor of this shape: no terms.
     ///
     /// # Errors
-    /// [`Error::Shape`] for order 0.
+    /// [`Error::Shape`] for order 0; [`Error::TooLarge`] for a mode whose indices no memory has room for.
     pub fn zeros(shape: &[usize]) -> Result<Self> {
+        if let Some(&n) = shape.iter().find(|n| **n > isize::MAX as usize / size_of::<T>()) {
+            let (what, remedy) = ("a vector of one mode", "ask for fewer or smaller modes");
+            return Err(Error::TooLarge { what, bytes: n as f64 * size_of::<T>() as f64, remedy });
+        }
         Self::new(Vec::new(), shape.iter().map(|&n| Mat::zeros(n, 0)).collect())
     }
 

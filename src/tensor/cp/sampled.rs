@@ -14,11 +14,13 @@
 //!
 //! **Guarantee.** With S of the order of R^(d-1) max(log R, 1 / (eps delta)) each problem is solved to
 //! 1 + eps of its least error, with probability 1 - delta. An exact decomposition is a fixed point. The
-//! best factors by the estimate are returned. The same bits for any number of threads.
+//! best factors by the estimate are returned. The same bits for any number of threads. The estimate knows
+//! its own entries only: a tensor that is zero there (see [`Sampled::check`]) is taken for zero.
 //!
 //! **Deviations.** No row is taken for certain.
 
 use super::Cp;
+use super::als::{check_size, room, too_large_weights};
 use super::fibres::{Fibres, Generated, Stored, exact_error};
 use super::sampled_sweep::{Terms, begin, below, sweep};
 use crate::matrix::{exponent, largest_finite_array, scale_by_power_of_two};
@@ -103,7 +105,7 @@ impl<T: Scalar> SampledFit<T> {
 ///
 /// # Errors
 /// [`Error::Shape`] for order 0; [`Error::NonFinite`] with the position; [`Error::Parameter`];
-/// [`Error::Rank`] for more terms than any tensor of this shape needs.
+/// [`Error::Rank`] for more terms than any tensor of this shape needs; [`Error::TooLarge`].
 ///
 /// ```
 /// use lowrank::{ndarray::ArrayD, tensor::cp::{Sampled, cp_sampled}};
@@ -196,12 +198,14 @@ fn fit<T: Scalar>(
         }
     };
     let back = |x: f64| scale_by_power_of_two(x, e);
-    let cp = Cp::new(best.lambda.iter().map(|x| T::of(back(*x))).collect(), best.modes)?;
+    let weights = best.lambda.iter().map(|x| T::of(back(*x))).collect();
+    let cp = Cp::new(weights, best.modes).map_err(too_large_weights)?;
     let (error, norm) = match parameters.exact {
         true => exact_error(a, cp.as_separated(), e)?,
         false => (estimate.error, start.error),
     };
     let (error, norm) = (back(error), back(norm));
+    check_size(norm)?;
     if let Some(last) = history.last_mut() {
         last.error = error;
     }
@@ -242,6 +246,7 @@ impl Sampled {
     fn check(&self, shape: &[usize]) -> Result<()> {
         let shapes: Vec<(usize, usize)> = shape.iter().map(|&n| (n, 1)).collect();
         SeparationRank::Fixed(self.rank).limit(&shapes)?;
+        room(shape, self.rank)?;
         let wrong = |name, value: String, remedy| Err(Error::Parameter { name, value, remedy });
         for (name, value) in [("samples", self.samples), ("check", self.check)] {
             if !(2..=1 << 28).contains(&value) {

@@ -22,13 +22,18 @@ pub(super) fn below(rng: &mut impl Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
-/// Random combinations of fibres, orthonormal as far as they are independent.
+/// Most fibres that the start of a mode is made of.
+const FIBRES: usize = 1024;
+
+/// Random combinations of fibres, orthonormal as far as they are independent. No more are read than a mode
+/// has.
 pub(super) fn begin<T: Scalar>(a: &dyn Fibres<T>, parameters: &Sampled, e: i32) -> Result<Terms<T>> {
     let (shape, s) = (a.shape(), parameters.rank);
-    let count = parameters.samples.min(1024);
     let mut modes = Vec::new();
     for (mode, &n) in shape.iter().enumerate() {
         let mut rng = stream(parameters.seed, "fibres of the start", mode as u64);
+        let others = shape.iter().enumerate().filter(|(j, _)| *j != mode).map(|(_, n)| *n);
+        let count = parameters.samples.min(FIBRES).min(others.fold(1, usize::saturating_mul));
         let places: Vec<usize> =
             (0..count * shape.len()).map(|at| below(&mut rng, shape[at % shape.len()])).collect();
         let weights = gaussian::<T>(count, s, parameters.seed, &format!("start of mode {mode}"));
@@ -102,11 +107,14 @@ pub(super) fn sweep<T: Scalar>(
 
 /// Sums of the leverage scores of the first rows of a factor, the last one 1.
 fn leverage<T: Scalar>(mode: &Mat<T>) -> Result<Vec<f64>> {
-    let decomposed = svd::dense(mode)?;
-    let top = decomposed.s.first().map_or(0.0, |s| s.as_f64());
+    let Qr { q, r } = qr(mode)?;
+    let inner = svd::dense(&r)?;
+    let top = inner.s.first().map_or(0.0, |s| s.as_f64());
     let limit = mode.nrows() as f64 * T::EPS * top;
-    let rank = decomposed.s.iter().take_while(|s| s.as_f64() > limit).count().max(1);
-    let score = |i: usize| (0..rank).map(|k| decomposed.u[(i, k)].as_f64().powi(2)).sum::<f64>();
+    let rank = inner.s.iter().take_while(|s| s.as_f64() > limit).count().max(1);
+    let mut basis = Mat::<T>::zeros(mode.nrows(), rank);
+    T::product(basis.as_mut(), false, q.as_ref(), inner.u.subcols(0, rank));
+    let score = |i: usize| (0..rank).map(|k| basis[(i, k)].as_f64().powi(2)).sum::<f64>();
     let mut sums: Vec<f64> = (0..mode.nrows()).map(score).collect();
     (1..sums.len()).for_each(|i| sums[i] += sums[i - 1]);
     let total = sums.last().copied().unwrap_or(1.0);
