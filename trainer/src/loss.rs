@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
 
-/// The mean of -log softmax(logits)[label] over the samples, and its gradient: logits (classes, N), a
+/// The mean of -log softmax(logits)\[label\] over the samples, and its gradient: logits (classes, N), a
 /// sample a column. O(classes N); sums in f64, with the largest logit subtracted first, so that no
 /// exponential overflows.
 ///
