@@ -10,7 +10,7 @@
 //! delta = tolerance |A|_F / sqrt(d - 1).
 //! # Cost
 //! O(N n_1) for the first unfolding, N the number of entries, and less for the others where the
-//! ranks are small; memory of about two tensors, and no copy of a row-major one besides.
+//! ranks are small; memory of about three tensors besides A, and no copy of a row-major one.
 //! # Guarantee
 //! |A - X|_F is the root of the sum of the squared tails of the successive unfoldings, hence at
 //! most that of the unfoldings of A, hence at most sqrt(d - 1) times the least error of these
