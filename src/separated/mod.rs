@@ -40,6 +40,7 @@ mod solve;
 pub(crate) mod start;
 mod stored;
 mod sweep;
+mod system;
 pub(crate) mod target;
 mod train_target;
 

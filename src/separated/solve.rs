@@ -30,9 +30,10 @@
 //! as in all conjugate gradients, for up to 30 iterations; the best X seen is returned. Reductions that
 //! spoil the residual are repeated a hundred times more precisely, or left out.
 
+use super::Separated;
 use super::algebra::square;
-use super::prune::{Pruned, prune};
-use super::{Als, FitStart, Separated, SeparationRank, reduce};
+use super::prune::Pruned;
+use super::system::{System, residual};
 use crate::matrix::{exponent, scale_by_power_of_two};
 use crate::report::Watch;
 use crate::{Error, Progress, Report, Result, Scalar, Status};
@@ -79,9 +80,6 @@ impl<T: Scalar> Default for ConjugateGradients<'_, T> {
 /// Iterations without a smaller residual that are waited for where there is no preconditioner.
 const PATIENCE: usize = 30;
 
-/// Relative error allowed of the image of a direction.
-const DIRECTION: f64 = 0.1;
-
 /// What [`conjugate_gradients`] found.
 #[derive(Debug, Clone)]
 pub struct Solution<T: Scalar> {
@@ -126,7 +124,8 @@ pub fn conjugate_gradients<T: Scalar>(
     let (e, f) = (size(a), size(b));
     let (small_a, small_b) = (shifted(a, -e)?, shifted(b, -f)?);
     let (size, norm) = (b.frobenius()?, small_b.frobenius()?);
-    let search = Search { a: &small_a, b: &small_b, parameters, size, norm, started };
+    let system = System { a: &small_a, b: &small_b, parameters, norm };
+    let search = Search { system, size, started };
     let (x, status, steps) = search.run()?;
     let x = shifted(&x, f - e)?;
     let error = residual(a, &x, b)?.frobenius()?;
@@ -161,29 +160,26 @@ impl Step {
 }
 
 struct Search<'a, T: Scalar> {
-    a: &'a Separated<T>,
-    b: &'a Separated<T>,
-    parameters: &'a ConjugateGradients<'a, T>,
-    /// |B|_F of the right-hand side given, and of `b`.
+    system: System<'a, T>,
+    /// |B|_F of the right-hand side given.
     size: f64,
-    norm: f64,
     started: Instant,
 }
 
 impl<T: Scalar> Search<'_, T> {
     fn run(&self) -> Result<(Separated<T>, Status, Vec<Step>)> {
-        let par = self.parameters;
+        let (system, par) = (&self.system, self.system.parameters);
         let patience = if par.preconditioner.is_some() { 0 } else { PATIENCE };
-        let mut y = Separated::zeros(self.b.shapes().to_vec())?;
-        let mut r = self.b.clone();
-        let mut rho = self.norm;
+        let mut y = Separated::zeros(system.b.shapes().to_vec())?;
+        let mut r = system.b.clone();
+        let mut rho = system.norm;
         // The best y so far, its residual, and the iterations since.
         let (mut best, mut low, mut since) = (y.clone(), rho, 0);
         let mut steps = vec![self.step(0, rho, &y)];
         let mut before: Option<Direction<T>> = None;
         let mut status = Status::Converged;
         // Half of the tolerance is left to the last reduction.
-        while rho > 0.5 * par.tolerance * self.norm {
+        while rho > 0.5 * par.tolerance * system.norm {
             let iteration = steps.len();
             if iteration > par.max_iterations {
                 status = Status::IterationLimit;
@@ -196,7 +192,7 @@ impl<T: Scalar> Search<'_, T> {
             let direction = self.direction(&r, before.as_ref())?;
             let alpha = r.inner(&direction.p)? / direction.energy;
             let full = y.plus(&direction.of_y.clone().scaled(T::of(alpha))?)?;
-            let (rest, residual) = self.residual(&full)?;
+            let (rest, residual) = system.residual(&full)?;
             since = if residual < 0.99 * low { 0 } else { since + 1 };
             if since > patience {
                 if before.take().is_some() && patience == 0 {
@@ -206,7 +202,7 @@ impl<T: Scalar> Search<'_, T> {
                 status = Status::Stagnated;
                 break;
             }
-            let next = self.shortened(Pruned { x: full, rest, residual }, rho)?;
+            let next = system.shortened(Pruned { x: full, rest, residual }, rho)?;
             (y, r, rho) = (next.x, next.rest, next.residual);
             if rho < low {
                 (best, low) = (y.clone(), rho);
@@ -220,13 +216,14 @@ impl<T: Scalar> Search<'_, T> {
             }
             before = Some(direction);
         }
-        let (x, fits) = self.finished(&best, low)?;
+        let (x, fits) = system.finished(&best, low)?;
         let status = if fits { status } else { Status::Stagnated };
         Ok((x, status, steps))
     }
 
     fn step(&self, iteration: usize, rho: f64, y: &Separated<T>) -> Step {
-        let residual = if self.norm > 0.0 { rho / self.norm } else { 0.0 };
+        let norm = self.system.norm;
+        let residual = if norm > 0.0 { rho / norm } else { 0.0 };
         Step {
             iteration,
             seconds: self.started.elapsed().as_secs_f64(),
@@ -235,22 +232,11 @@ impl<T: Scalar> Search<'_, T> {
         }
     }
 
-    /// P y.
-    fn preconditioned(&self, y: &Separated<T>) -> Result<Separated<T>> {
-        self.parameters.preconditioner.map_or_else(|| Ok(y.clone()), |p| p.times(y))
-    }
-
-    /// b - A P y and its norm.
-    fn residual(&self, y: &Separated<T>) -> Result<(Separated<T>, f64)> {
-        let r = residual(self.a, &self.preconditioned(y)?, self.b)?;
-        let norm = r.frobenius()?;
-        Ok((r, norm))
-    }
-
     /// The next direction: the residual by few terms, orthogonal in A to the one before.
     fn direction(&self, r: &Separated<T>, before: Option<&Direction<T>>) -> Result<Direction<T>> {
-        let short = self.short(r)?;
-        let z = self.preconditioned(&short)?;
+        let system = &self.system;
+        let short = system.short(r)?;
+        let z = system.preconditioned(&short)?;
         let energy = z.inner(&short)?;
         if !(energy > 0.0) {
             return Err(indefinite("preconditioner", energy));
@@ -258,86 +244,15 @@ impl<T: Scalar> Search<'_, T> {
         let (mut of_y, mut p) = (short, z);
         if let Some(old) = before {
             let beta = -p.inner(&old.image)? / old.energy;
-            of_y = self.short(&of_y.plus(&old.of_y.clone().scaled(T::of(beta))?)?)?;
-            p = self.preconditioned(&of_y)?;
+            of_y = system.short(&of_y.plus(&old.of_y.clone().scaled(T::of(beta))?)?)?;
+            p = system.preconditioned(&of_y)?;
         }
-        let image = self.a.times(&p)?;
+        let image = system.a.times(&p)?;
         let energy = p.inner(&image)?;
         if !(energy > 0.0) {
             return Err(indefinite("a", energy));
         }
         Ok(Direction { of_y, p, image, energy })
-    }
-
-    /// A direction by few terms: as many as reach its accuracy, or the most allowed.
-    fn short(&self, r: &Separated<T>) -> Result<Separated<T>> {
-        let most = self.parameters.direction_terms;
-        if r.separation_rank() <= most {
-            return Ok(r.clone());
-        }
-        let mut count = 2.min(most);
-        let mut start = FitStart::Leading;
-        loop {
-            let rank = SeparationRank::Fixed(count.min(SeparationRank::largest(r.shapes())));
-            let als = Als {
-                rank,
-                condition_bound: 1e6,
-                progress: 1e-2,
-                max_iterations: 60,
-                start,
-                ..Default::default()
-            };
-            let fitted = reduce(r, &als)?;
-            if count == most || fitted.relative_error() <= DIRECTION {
-                return Ok(fitted.separated);
-            }
-            start = FitStart::Warm(fitted.separated);
-            count = (2 * count).min(most);
-        }
-    }
-
-    /// `full` by fewer terms, with a residual hardly above its own, and below `rho` where its own is.
-    fn shortened(&self, full: Pruned<T>, rho: f64) -> Result<Pruned<T>> {
-        let goal = full.residual;
-        let least = (1.2 * goal).max(0.4 * self.parameters.tolerance * self.norm);
-        let allowed = if goal < rho { least.min(0.5 * (goal + rho)) } else { least };
-        let mut loss = 0.5 * allowed / full.x.frobenius()?;
-        for _ in 0..3 {
-            let als = Als {
-                rank: SeparationRank::Tolerance(loss.min(0.5)),
-                condition_bound: self.parameters.condition_bound,
-                progress: 1e-2,
-                max_iterations: 100,
-                ..Default::default()
-            };
-            let y = reduce(&full.x, &als)?.separated;
-            if y.separation_rank() >= full.x.separation_rank() {
-                break;
-            }
-            let (rest, now) = self.residual(&y)?;
-            if now <= allowed {
-                return Ok(Pruned { x: y, rest, residual: now });
-            }
-            loss *= 0.01;
-        }
-        Ok(full)
-    }
-
-    /// X = P y by the terms that count, and whether it is within the limits.
-    fn finished(&self, y: &Separated<T>, rho: f64) -> Result<(Separated<T>, bool)> {
-        let par = self.parameters;
-        let full = self.preconditioned(y)?;
-        let allowed = (1.2 * rho).max(0.95 * par.tolerance * self.norm);
-        let mut best = Pruned { rest: residual(self.a, &full, self.b)?, x: full, residual: rho };
-        for part in [0.3, 0.9] {
-            let found = prune(self.a, self.b, &best.x, part * allowed, allowed)?;
-            if found.residual <= allowed {
-                best = found;
-            }
-        }
-        let short = best.x.separation_rank() <= par.max_terms;
-        let fits = short && best.x.condition_number()? <= par.condition_bound;
-        Ok((best.x, fits))
     }
 }
 
@@ -347,11 +262,6 @@ struct Direction<T: Scalar> {
     p: Separated<T>,
     image: Separated<T>,
     energy: f64,
-}
-
-/// b - A x.
-fn residual<T: Scalar>(a: &Separated<T>, x: &Separated<T>, b: &Separated<T>) -> Result<Separated<T>> {
-    b.minus(&a.times(x)?)
 }
 
 fn size<T: Scalar>(m: &Separated<T>) -> i32 {

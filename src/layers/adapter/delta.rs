@@ -112,7 +112,8 @@ impl<T: Scalar> Delta<T> {
                 Delta::LowRank(LowRank { u: product(dy, inner.as_ref()), v: product(x, outer.as_ref()) })
             }
             Delta::Kronecker(terms) => {
-                Delta::Kronecker(terms.iter().map(|(p, q)| pull_term(p, q, x, dy)).collect())
+                let (x, dy) = (x.to_owned(), dy.to_owned()); // by columns
+                Delta::Kronecker(terms.iter().map(|(p, q)| pull_term(p, q, &x, &dy)).collect())
             }
         })
     }
@@ -169,9 +170,8 @@ fn inner<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> T {
 
 /// The gradients of P and Q: with each sample as X_t (n2, n1) and dY_t (m2, m1), both by columns, the
 /// output is Q X_t P', so that dP = sum dY_t' (Q X_t) and dQ = sum dY_t (X_t P')'.
-fn pull_term<T: Scalar>(p: &Mat<T>, q: &Mat<T>, x: MatRef<'_, T>, dy: MatRef<'_, T>) -> (Mat<T>, Mat<T>) {
+fn pull_term<T: Scalar>(p: &Mat<T>, q: &Mat<T>, x: &Mat<T>, dy: &Mat<T>) -> (Mat<T>, Mat<T>) {
     let ((m1, n1), (m2, n2)) = (p.shape(), q.shape());
-    let (x, dy) = (x.to_owned(), dy.to_owned()); // by columns
     let (mut dp, mut dq) = (Mat::zeros(m1, n1), Mat::zeros(m2, n2));
     let (mut left, mut right) = (Mat::zeros(m2, n1), Mat::zeros(n2, m1));
     for t in 0..x.ncols() {
