@@ -1,0 +1,5 @@
+//! The kernels and the encoder on the CPU, against plain references; and on a GPU where there is one.
+
+mod attention;
+mod emulated;
+mod kernels;
