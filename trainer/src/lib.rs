@@ -3,11 +3,13 @@
 //!
 //! Read it in this order:
 //!
+//! - [`model`]: what can be trained, and samples with their classes.
 //! - [`network`]: affine layers with an activation between them, and their gradients; [`loss`].
 //! - [`optimizer`]: AdamW, the learning rate over the steps, clipping.
 //! - [`training`]: epochs over a training set, the best one picked on a development set;
 //!   [`checkpoint`]: stopping and going on, bit by bit the same.
 //! - [`metrics`]: accuracy, macro F1, Matthews.
+//! - [`text`]: sentences as sequences of tokens.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
 //!   figure.
@@ -18,8 +20,10 @@ pub mod checkpoint;
 pub mod digits;
 pub mod loss;
 pub mod metrics;
+pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod report;
 pub mod study;
+pub mod text;
 pub mod training;

@@ -14,6 +14,8 @@
 //!
 //! **Deviations.** None.
 
+use crate::loss::cross_entropy;
+use crate::model::{Checksum, Group, Model};
 use anyhow::{Context, Result, anyhow, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
@@ -40,17 +42,6 @@ pub struct Layer<T: Scalar> {
     pub weight: Weight<T>,
     /// b, m numbers.
     pub bias: Vec<T>,
-}
-
-/// Trained numbers with a name; the optimizer keeps its state for each of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group<T> {
-    /// The layer, counted from 1, and what they are: `layer 2, weight`.
-    pub name: String,
-    /// Whether the decay of weights is for them; not for biases.
-    pub decay: bool,
-    /// The numbers.
-    pub values: Vec<T>,
 }
 
 /// The network.
@@ -100,58 +91,6 @@ impl<T: Scalar> Network<T> {
         Ok(Self { layers, activation: self.activation })
     }
 
-    /// The trained numbers, copied.
-    pub fn groups(&self) -> Vec<Group<T>> {
-        let mut out = Vec::new();
-        for (k, layer) in self.layers.iter().enumerate() {
-            let mut push = |what: &str, decay, values| {
-                out.push(Group { name: format!("layer {}, {what}", k + 1), decay, values });
-            };
-            match &layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    push("weight", true, entries(w.as_ref()));
-                    push("bias", false, layer.bias.clone());
-                }
-                Weight::Adapted(adapted) => push("adapter", true, adapted.values()),
-            }
-        }
-        out
-    }
-
-    /// Replaces the trained numbers, given in the order of [`Network::groups`].
-    ///
-    /// # Errors
-    /// Where counts differ or a number is not finite.
-    pub fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
-        let mut given = groups.iter();
-        let mut next = |count: usize| match given.next() {
-            Some(group) if group.values.len() == count => Ok(&group.values),
-            Some(group) => bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len()),
-            None => bail!("too few groups of trained numbers"),
-        };
-        for layer in &mut self.layers {
-            match &mut layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    let (m, n) = w.shape();
-                    let values = next(m * n)?;
-                    for j in 0..n {
-                        w.col_as_slice_mut(j).copy_from_slice(&values[j * m..(j + 1) * m]);
-                    }
-                    layer.bias.copy_from_slice(next(m)?);
-                }
-                Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// How many numbers are trained.
-    pub fn trained(&self) -> usize {
-        self.groups().iter().map(|group| group.values.len()).sum()
-    }
-
     /// The outputs for samples x (n, N): (m, N).
     ///
     /// # Errors
@@ -161,7 +100,7 @@ impl<T: Scalar> Network<T> {
     }
 
     /// The loss of the outputs for samples x (n, N) and its gradients with respect to the trained numbers, one
-    /// list for each of [`Network::groups`]. `loss` gives the loss of outputs and its gradient.
+    /// list for each of [`Model::groups`]. `loss` gives the loss of outputs and its gradient.
     ///
     /// # Errors
     /// Those of [`Network::forward`] and of the loss; where a gradient is not finite.
@@ -241,6 +180,85 @@ impl<T: Scalar> Network<T> {
         }
         Ok(out)
     }
+}
+
+/// A sample is the list of its n numbers.
+impl<T: Scalar> Model<T> for Network<T> {
+    type Input = Vec<T>;
+
+    fn groups(&self) -> Vec<Group<T>> {
+        let mut out = Vec::new();
+        for (k, layer) in self.layers.iter().enumerate() {
+            let head = k + 1 == self.layers.len();
+            let mut push = |what: &str, decay, values| {
+                out.push(Group { name: format!("layer {}, {what}", k + 1), decay, head, values });
+            };
+            match &layer.weight {
+                Weight::Frozen(_) => {}
+                Weight::Full(w) => {
+                    push("weight", true, entries(w.as_ref()));
+                    push("bias", false, layer.bias.clone());
+                }
+                Weight::Adapted(adapted) => push("adapter", true, adapted.values()),
+            }
+        }
+        out
+    }
+
+    fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
+        let mut given = groups.iter();
+        let mut next = |count: usize| match given.next() {
+            Some(group) if group.values.len() == count => Ok(&group.values),
+            Some(group) => bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len()),
+            None => bail!("too few groups of trained numbers"),
+        };
+        for layer in &mut self.layers {
+            match &mut layer.weight {
+                Weight::Frozen(_) => {}
+                Weight::Full(w) => {
+                    let (m, n) = w.shape();
+                    let values = next(m * n)?;
+                    for j in 0..n {
+                        w.col_as_slice_mut(j).copy_from_slice(&values[j * m..(j + 1) * m]);
+                    }
+                    layer.bias.copy_from_slice(next(m)?);
+                }
+                Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn logits(&self, inputs: &[&Vec<T>]) -> Result<Mat<T>> {
+        self.forward(columns(inputs)?.as_ref())
+    }
+
+    fn gradient(&self, inputs: &[&Vec<T>], labels: &[usize]) -> Result<(f64, Vec<Vec<T>>)> {
+        self.gradient(columns(inputs)?.as_ref(), |y| cross_entropy(y, labels))
+    }
+
+    fn frozen(&self) -> u64 {
+        let mut sum = Checksum::default();
+        for layer in &self.layers {
+            let base = match &layer.weight {
+                Weight::Full(_) => continue,
+                Weight::Frozen(w) => w.as_ref(),
+                Weight::Adapted(adapted) => adapted.base(),
+            };
+            sum.add(&entries(base));
+            sum.add(&layer.bias);
+        }
+        sum.0
+    }
+}
+
+/// Samples as columns, (n, N).
+fn columns<T: Scalar>(inputs: &[&Vec<T>]) -> Result<Mat<T>> {
+    let n = inputs.first().map_or(0, |input| input.len());
+    if let Some(at) = inputs.iter().position(|input| input.len() != n) {
+        bail!("sample {at} has {} numbers, but the first one has {n}", inputs[at].len());
+    }
+    Ok(Mat::from_fn(n, inputs.len(), |i, j| inputs[j][i]))
 }
 
 /// What the backward pass needs of a layer: its input (empty for the first layer), its output before
