@@ -105,8 +105,13 @@ fn frozen<T: Scalar>(network: &Network<T>) -> String {
         }
     };
     for layer in &network.layers {
+        let merged;
         let base = match &layer.weight {
             Weight::Full(_) => continue,
+            Weight::Rounded(_) => {
+                merged = layer.weight.merged();
+                merged.as_ref()
+            }
             Weight::Frozen(w) => w.as_ref(),
             Weight::Adapted(adapted) => adapted.base(),
         };

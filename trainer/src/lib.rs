@@ -14,8 +14,10 @@
 //!
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
+pub mod brain;
 pub mod checkpoint;
 pub mod digits;
+pub mod encoder;
 pub mod loss;
 pub mod metrics;
 pub mod network;

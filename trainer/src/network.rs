@@ -14,6 +14,7 @@
 //!
 //! **Deviations.** None.
 
+use crate::brain::Brain;
 use anyhow::{Context, Result, anyhow, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
@@ -27,6 +28,8 @@ use lowrank::random::gaussian;
 pub enum Weight<T: Scalar> {
     /// Not trained, and neither is the bias.
     Frozen(Mat<T>),
+    /// The same in half the memory.
+    Rounded(Brain),
     /// Trained, with the bias.
     Full(Mat<T>),
     /// Not trained, and neither is the bias, but the adapter beside it is.
@@ -108,7 +111,7 @@ impl<T: Scalar> Network<T> {
                 out.push(Group { name: format!("layer {}, {what}", k + 1), decay, values });
             };
             match &layer.weight {
-                Weight::Frozen(_) => {}
+                Weight::Frozen(_) | Weight::Rounded(_) => {}
                 Weight::Full(w) => {
                     push("weight", true, entries(w.as_ref()));
                     push("bias", false, layer.bias.clone());
@@ -132,7 +135,7 @@ impl<T: Scalar> Network<T> {
         };
         for layer in &mut self.layers {
             match &mut layer.weight {
-                Weight::Frozen(_) => {}
+                Weight::Frozen(_) | Weight::Rounded(_) => {}
                 Weight::Full(w) => {
                     let (m, n) = w.shape();
                     let values = next(m * n)?;
@@ -176,13 +179,14 @@ impl<T: Scalar> Network<T> {
         if !loss.is_finite() {
             bail!("the loss is {loss}");
         }
-        let trained = |layer: &Layer<T>| !matches!(layer.weight, Weight::Frozen(_));
+        let trained = |layer: &Layer<T>| !matches!(layer.weight, Weight::Frozen(_) | Weight::Rounded(_));
         let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
         let mut gradients = Vec::new(); // the last one first
         for (k, (layer, pass)) in self.layers.iter().zip(&passed).enumerate().skip(first).rev() {
             let before = if k == 0 { x } else { pass.input.as_ref() };
             let dx = match (&layer.weight, &pass.step) {
                 (Weight::Frozen(w), _) => w.transpose() * &dy,
+                (Weight::Rounded(w), _) => w.to_mat::<T>().transpose() * &dy,
                 (Weight::Full(w), _) => {
                     gradients.push((0..dy.nrows()).map(|i| dy.row(i).iter().copied().sum()).collect());
                     gradients.push(entries((&dy * before.transpose()).as_ref()));
@@ -227,6 +231,7 @@ impl<T: Scalar> Network<T> {
             }
             let (mut output, step) = match &layer.weight {
                 Weight::Frozen(w) | Weight::Full(w) => (w * x, None),
+                Weight::Rounded(w) => (w.to_mat::<T>() * x, None),
                 Weight::Adapted(adapted) => {
                     let step = adapted.step();
                     (step.forward(x).with_context(|| not_finite("output", k))?, Some(step))
@@ -256,7 +261,16 @@ impl<T: Scalar> Weight<T> {
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Weight::Frozen(w) | Weight::Full(w) => w.shape(),
+            Weight::Rounded(w) => w.shape(),
             Weight::Adapted(adapted) => adapted.base().shape(),
+        }
+    }
+
+    /// Column j of a table that is stored in full.
+    pub(crate) fn column(&self, j: usize) -> &[T] {
+        match self {
+            Weight::Frozen(w) | Weight::Full(w) => w.col_as_slice(j),
+            Weight::Rounded(_) | Weight::Adapted(_) => unreachable!("only matrices are rounded or adapted"),
         }
     }
 
@@ -264,6 +278,7 @@ impl<T: Scalar> Weight<T> {
     pub fn merged(&self) -> Mat<T> {
         match self {
             Weight::Frozen(w) | Weight::Full(w) => w.clone(),
+            Weight::Rounded(w) => w.to_mat(),
             Weight::Adapted(adapted) => adapted.merged(),
         }
     }
