@@ -1,7 +1,7 @@
 //! What of an encoder is trained.
 
 use super::{Encoder, in_head};
-use crate::network::{Layer, Weight};
+use crate::layer::Weight;
 use anyhow::{Context, Result, bail};
 use lowrank::Scalar;
 use lowrank::layers::adapter::Method;
@@ -92,9 +92,4 @@ fn ends_with(name: &str, target: &str) -> bool {
 /// The block of a name.
 fn block(name: &str) -> Option<usize> {
     name.strip_prefix("encoder.layer.")?.split('.').next()?.parse().ok()
-}
-
-/// Whether the numbers of a layer are decayed: not those of a normalization.
-pub(super) fn decays<T: Scalar>(layer: &Layer<T>) -> bool {
-    layer.weight.shape().1 > 1
 }

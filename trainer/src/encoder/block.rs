@@ -15,7 +15,7 @@ use super::linear::{Linear, not_finite};
 use super::norm::{self, Normed};
 use super::vector::{all_finite, columns};
 use super::{attention, gate};
-use crate::network::{Layer, Weight};
+use crate::layer::{Layer, Weight};
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::Mat;

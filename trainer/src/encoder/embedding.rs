@@ -4,8 +4,8 @@ use super::block::{checked_norm, pull_norm};
 use super::config::Config;
 use super::linear::Linear;
 use super::norm::Normed;
-use super::tokens::Tokens;
-use crate::network::{Layer, Weight};
+use crate::layer::Layer;
+use crate::text::Tokens;
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::Mat;
@@ -49,18 +49,12 @@ impl<'a, T: Scalar> Embedding<'a, T> {
     pub fn forward(&self, samples: &[&Tokens]) -> Result<(Mat<T>, Normed<T>)> {
         let d = self.config.width;
         let mut x = Mat::zeros(d, samples.iter().map(|sample| sample.ids.len()).sum());
-        let mut column = vec![T::of(0.0); d];
+        let mut space = vec![T::of(0.0); d];
         let places = samples.iter().flat_map(|sample| self.places(sample));
         for (at, places) in places.enumerate() {
             let out = x.col_as_slice_mut(at);
             for (part, place) in self.parts.iter().zip(places) {
-                let column: &[T] = match &part.layer.weight {
-                    Weight::Rounded(table) => {
-                        table.copy_column(place, &mut column);
-                        &column
-                    }
-                    weight => weight.column(place),
-                };
+                let column = part.layer.column(place, &mut space);
                 out.iter_mut().zip(column).for_each(|(x, t)| *x += *t);
             }
         }

@@ -13,7 +13,7 @@
 //! **Deviations.** None.
 
 use super::vector::{add_bias, all_finite, finite};
-use crate::network::{Layer, Weight};
+use crate::layer::{Layer, Weight, entries};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::{Mat, MatRef};
 use lowrank::layers::adapter::{Delta, Step};
@@ -37,7 +37,7 @@ impl<'a, T: Scalar> Linear<'a, T> {
 
     /// Whether some of its numbers are trained.
     pub fn trained(&self) -> bool {
-        !matches!(self.layer.weight, Weight::Frozen(_) | Weight::Rounded(_))
+        self.layer.trained()
     }
 
     /// The frozen weight and the update's factors, where the update is U V' and nothing more.
@@ -102,7 +102,7 @@ impl<'a, T: Scalar> Linear<'a, T> {
                 add(v.as_ref(), &outer);
                 let du = product(dy.as_ref(), inner.transpose());
                 let dv = product(x.as_ref(), outer.transpose());
-                gradients.push([entries(&du), entries(&dv)].concat());
+                gradients.push([entries(du.as_ref()), entries(dv.as_ref())].concat());
             }
             (_, None, Some(step), Some(x)) => {
                 let found = step.backward(x.as_ref(), dy.as_ref());
@@ -118,7 +118,7 @@ impl<'a, T: Scalar> Linear<'a, T> {
                 (0..dy.ncols())
                     .for_each(|j| db.iter_mut().zip(dy.col_as_slice(j)).for_each(|(b, dy)| *b += *dy));
                 gradients.push(db);
-                gradients.push(entries(&product(dy.as_ref(), x.transpose())));
+                gradients.push(entries(product(dy.as_ref(), x.transpose()).as_ref()));
             }
             (Weight::Frozen(w), ..) => add(w.transpose(), dy),
             (weight, ..) => add(weight.merged().transpose(), dy),
@@ -165,9 +165,4 @@ pub(super) fn product<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Mat<T> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
     T::product(out.as_mut(), false, a, b);
     out
-}
-
-/// The entries by columns.
-pub(super) fn entries<T: Scalar>(a: &Mat<T>) -> Vec<T> {
-    (0..a.ncols()).flat_map(|j| a.col_as_slice(j)).copied().collect()
 }

@@ -9,7 +9,7 @@ use super::config::{Config, Family};
 use super::head::Pooling;
 use super::{Encoder, block, embedding};
 use crate::brain::Brain;
-use crate::network::{Layer, Weight};
+use crate::layer::{Layer, Weight};
 use anyhow::{Context, Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};

@@ -29,18 +29,17 @@ mod linear;
 mod load;
 mod norm;
 mod pieces;
-mod tokens;
 mod vector;
 
 pub use adapt::Training;
 pub use config::{Config, Family, Gate};
 pub use head::Pooling;
 pub use load::Loading;
-pub use tokens::Tokens;
 
-use crate::network::{Group, Layer, Weight};
+use crate::layer::{Layer, set_layers};
+use crate::model::{Checksum, Group, Model};
+use crate::text::Tokens;
 use anyhow::{Result, bail};
-use linear::entries;
 use lowrank::Scalar;
 use lowrank::faer::Mat;
 use pieces::{Ready, pieces};
@@ -100,75 +99,10 @@ impl<T: Scalar> Encoder<T> {
         embedding::PARTS.map(String::from).into_iter().chain(blocks).chain(head).collect()
     }
 
-    /// The trained numbers, copied.
-    pub fn groups(&self) -> Vec<Group<T>> {
-        let mut out = Vec::new();
-        for (name, layer) in self.parts() {
-            let mut push = |what: &str, decay, values| {
-                out.push(Group { name: format!("{name}.{what}"), decay, values });
-            };
-            match &layer.weight {
-                Weight::Frozen(_) | Weight::Rounded(_) => {}
-                Weight::Full(w) => {
-                    push("weight", adapt::decays(layer), entries(w));
-                    if !layer.bias.is_empty() {
-                        push("bias", false, layer.bias.clone());
-                    }
-                }
-                Weight::Adapted(adapted) => push("adapter", true, adapted.values()),
-            }
-        }
-        out
-    }
-
-    /// Replaces the trained numbers, given in the order of [`Encoder::groups`].
-    ///
-    /// # Errors
-    /// Where counts differ or a number is not finite.
-    pub fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
-        let mut given = groups.iter();
-        let mut next = |count: usize| match given.next() {
-            Some(group) if group.values.len() != count => {
-                bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len())
-            }
-            Some(group) if !vector::finite(&group.values) => bail!("{}: a number is not finite", group.name),
-            Some(group) => Ok(&group.values),
-            None => bail!("too few groups of trained numbers"),
-        };
-        for (_, layer) in self.parts_mut() {
-            match &mut layer.weight {
-                Weight::Frozen(_) | Weight::Rounded(_) => {}
-                Weight::Full(w) => {
-                    let values = next(w.nrows() * w.ncols())?;
-                    let rows = w.nrows();
-                    vector::columns(w)
-                        .zip(values.chunks_exact(rows))
-                        .for_each(|(w, new)| w.copy_from_slice(new));
-                    if !layer.bias.is_empty() {
-                        let values = next(layer.bias.len())?;
-                        layer.bias.copy_from_slice(values);
-                    }
-                }
-                Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The logits of sequences, (classes, N).
-    ///
-    /// # Errors
-    /// Where a sequence does not fit, or an output is not finite, naming the layer.
-    pub fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<T>> {
-        let ready = self.ready(inputs)?;
-        let found: Vec<Mat<T>> = each(pieces(inputs), |piece| ready.logits(&inputs[piece]))?;
-        Ok(beside(self.classes(), &found))
-    }
-
     /// The hidden states of sequences: after the embeddings, then after each block, each (d, tokens).
     ///
     /// # Errors
-    /// As for [`Encoder::logits`].
+    /// As for [`Model::logits`].
     pub fn hidden_states(&self, inputs: &[&Tokens]) -> Result<Vec<Mat<T>>> {
         let ready = self.ready(inputs)?;
         let found = each(pieces(inputs), |piece| ready.hidden_states(&inputs[piece]))?;
@@ -177,21 +111,48 @@ impl<T: Scalar> Encoder<T> {
         Ok((0..=self.blocks.len()).map(|k| beside(self.config.width, &layer(k))).collect())
     }
 
-    /// The mean softmax cross-entropy ([`crate::loss::cross_entropy`]) of sequences, and its gradients with respect
-    /// to the trained numbers, one list for each of [`Encoder::groups`].
-    ///
-    /// # Errors
-    /// Those of [`Encoder::logits`] and of the loss; where a gradient is not finite, naming the layer.
-    pub fn gradient(&self, inputs: &[&Tokens], labels: &[usize]) -> Result<(f64, Vec<Vec<T>>)> {
+    fn ready(&self, inputs: &[&Tokens]) -> Result<Ready<'_, T>> {
+        embedding::check(&self.config, inputs)?;
+        Ok(Ready::new(self))
+    }
+}
+
+impl<T: Scalar> Model<T> for Encoder<T> {
+    type Input = Tokens;
+
+    fn groups(&self) -> Vec<Group<T>> {
+        let groups = |(name, layer): &(String, &Layer<T>)| {
+            // Normalizations are not decayed.
+            layer.groups(&format!("{name}."), in_head(name), layer.weight.shape().1 > 1)
+        };
+        self.parts().iter().flat_map(groups).collect()
+    }
+
+    fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
+        set_layers(self.parts_mut().into_iter().map(|(_, layer)| layer), groups)
+    }
+
+    fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<T>> {
+        let ready = self.ready(inputs)?;
+        let found: Vec<Mat<T>> = each(pieces(inputs), |piece| ready.logits(&inputs[piece]))?;
+        Ok(beside(self.classes(), &found))
+    }
+
+    fn gradient(&self, inputs: &[&Tokens], labels: &[usize]) -> Result<(f64, Vec<Vec<T>>)> {
         if inputs.len() != labels.len() {
             bail!("{} labels for {} sequences: give one for each", labels.len(), inputs.len());
         }
         self.ready(inputs)?.gradient(inputs, labels)
     }
 
-    fn ready(&self, inputs: &[&Tokens]) -> Result<Ready<'_, T>> {
-        embedding::check(&self.config, inputs)?;
-        Ok(Ready::new(self))
+    fn frozen(&self) -> u64 {
+        let mut sum = Checksum::default();
+        self.parts().iter().for_each(|(_, layer)| layer.checksum(&mut sum));
+        sum.0
+    }
+
+    fn length(input: &Tokens) -> usize {
+        input.ids.len()
     }
 }
 

@@ -2,7 +2,7 @@
 //! 2016); variance over all d entries.
 
 use super::vector::{Loop, columns, fast, finite, sum};
-use crate::network::Layer;
+use crate::layer::Layer;
 use lowrank::Scalar;
 use lowrank::faer::Mat;
 
@@ -34,7 +34,8 @@ pub(super) fn forward<T: Scalar>(layer: &Layer<T>, epsilon: f64, mut x: Mat<T>) 
             inverse
         }
     }
-    let weight = layer.weight.column(0);
+    let mut space = vec![T::of(0.0); x.nrows()];
+    let weight = layer.column(0, &mut space);
     let mut y = Mat::zeros(x.nrows(), x.ncols());
     let each = columns(&mut x).zip(columns(&mut y));
     let inverse = each.map(|(x, y)| fast(Column(x, y, weight, &layer.bias, T::of(epsilon)))).collect();
@@ -66,7 +67,8 @@ impl<T: Scalar> Normed<T> {
                 }
             }
         }
-        let (weight, mut fine) = (layer.weight.column(0), true);
+        let mut space = vec![T::of(0.0); dy.nrows()];
+        let (weight, mut fine) = (layer.column(0, &mut space), true);
         for (j, dy) in columns(dy).enumerate() {
             fast(Column(self.scaled.col_as_slice(j), dy, weight, self.inverse[j]));
             fine &= finite(dy);

@@ -2,7 +2,9 @@ use crate::{adapters, batch, expected, folder, load};
 use lowrank::io::{Safetensors, write_safetensors};
 use lowrank::layers::adapter::Method;
 use lowrank::ndarray::ArrayD;
-use lowrank_trainer::encoder::{Encoder, Loading, Tokens, Training};
+use lowrank_trainer::encoder::{Encoder, Loading, Training};
+use lowrank_trainer::model::Model;
+use lowrank_trainer::text::Tokens;
 
 fn text<T>(found: anyhow::Result<T>) -> String {
     format!("{:#}", found.err().expect("an error"))

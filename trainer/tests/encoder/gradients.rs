@@ -1,7 +1,9 @@
 use crate::{adapters, batch, load};
 use lowrank::layers::adapter::Method;
 use lowrank::random::gaussian;
-use lowrank_trainer::encoder::{Encoder, Loading, Pooling, Tokens, Training};
+use lowrank_trainer::encoder::{Encoder, Loading, Pooling, Training};
+use lowrank_trainer::model::Model;
+use lowrank_trainer::text::Tokens;
 
 /// All trained numbers moved, so that no factor is zero.
 fn moved(mut encoder: Encoder<f64>) -> Encoder<f64> {

@@ -7,7 +7,8 @@ mod reference;
 
 use lowrank::Scalar;
 use lowrank::io::Safetensors;
-use lowrank_trainer::encoder::{Encoder, Loading, Tokens, Training};
+use lowrank_trainer::encoder::{Encoder, Loading, Training};
+use lowrank_trainer::text::Tokens;
 use std::path::PathBuf;
 
 fn folder(name: &str) -> PathBuf {

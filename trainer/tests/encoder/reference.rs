@@ -3,7 +3,9 @@ use lowrank::Scalar;
 use lowrank::faer::Mat;
 use lowrank::io::Safetensors;
 use lowrank::layers::adapter::Method;
-use lowrank_trainer::encoder::{Encoder, Loading, Pooling, Tokens, Training};
+use lowrank_trainer::encoder::{Encoder, Loading, Pooling, Training};
+use lowrank_trainer::model::Model;
+use lowrank_trainer::text::Tokens;
 
 const FAMILIES: [&str; 2] = ["bert", "roberta"];
 
