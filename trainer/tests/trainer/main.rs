@@ -1,5 +1,7 @@
 //! Gradients against differences, the optimizer against PyTorch, the metrics against scikit-learn, resuming,
-//! and what happens when numbers are not finite.
+//! and what happens when numbers are not finite; texts (text.rs).
+
+mod text;
 
 use lowrank::Scalar;
 use lowrank::layers::Activation;
