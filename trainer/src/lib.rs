@@ -11,6 +11,7 @@
 //! - [`metrics`]: accuracy, macro F1, Matthews.
 //! - [`text`]: sentences as sequences of tokens.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
+//! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
 //!   figure.
 //!
@@ -20,6 +21,7 @@ pub mod checkpoint;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod digits;
+pub mod finetune;
 pub mod loss;
 pub mod metrics;
 pub mod model;
