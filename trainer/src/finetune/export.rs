@@ -71,7 +71,13 @@ fn tensors<T: Scalar>(path: &str, layer: &Layer<T>) -> Result<Vec<(String, Array
     let w = layer.weight.merged();
     let (m, n) = w.shape();
     let table = layer.bias.is_empty();
-    let shape = if n == 1 { vec![m] } else if table { vec![n, m] } else { vec![m, n] };
+    let shape = if n == 1 {
+        vec![m]
+    } else if table {
+        vec![n, m]
+    } else {
+        vec![m, n]
+    };
     let by_rows = (0..m * n).map(|k| if table { w[(k % m, k / m)] } else { w[(k / n, k % n)] });
     let weight = ArrayD::from_shape_vec(IxDyn(&shape), by_rows.collect())?;
     let mut out = vec![(format!("{path}.weight"), weight)];

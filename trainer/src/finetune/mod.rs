@@ -92,7 +92,11 @@ impl Folder {
             Some(old) if options.resume && old != text => {
                 let differ = text.lines().zip(old.lines()).find(|(new, old)| new != old);
                 let (new, old) = differ.unwrap_or(("", ""));
-                bail!("--resume: the run in {shown} has other options: `{}` there, `{}` here", old.trim(), new.trim());
+                bail!(
+                    "--resume: the run in {shown} has other options: `{}` there, `{}` here",
+                    old.trim(),
+                    new.trim()
+                );
             }
             None if options.resume => bail!("--resume: there is no run in {shown}"),
             Some(_) if !options.resume && !options.overwrite => bail!(
@@ -115,9 +119,12 @@ impl Folder {
 /// Where an option, a file or a row of the data is wrong; where a number is not finite.
 pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> Result<Summary> {
     if options.device == Device::Cuda {
-        bail!("--device cuda: this program is built without CUDA: leave it out, or build with --features cuda");
+        bail!(
+            "--device cuda: this program is built without CUDA: leave it out, or build with --features cuda"
+        );
     }
-    let corpus = Corpus::open(&options.data, options.task, &options.columns(), options.samples(), options.seed)?;
+    let corpus =
+        Corpus::open(&options.data, options.task, &options.columns(), options.samples(), options.seed)?;
     let loading = Loading {
         classes: Some(corpus.classes.len()),
         pooling: options.pooling(),
@@ -169,8 +176,10 @@ pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> 
         sets.dev.labels.len(),
         summary.epoch
     );
-    figure::sheet(&log.rows, settings.metric, "Training an encoder", &caption).write(&folder.0.join("loss"))?;
-    let written = export::write(&trainer.model, &options.model.display().to_string(), &folder.0.join("adapter"))?;
+    figure::sheet(&log.rows, settings.metric, "Training an encoder", &caption)
+        .write(&folder.0.join("loss"))?;
+    let written =
+        export::write(&trainer.model, &options.model.display().to_string(), &folder.0.join("adapter"))?;
     println!("dev:     {} (epoch {})", words(&dev), summary.epoch);
     println!("test:    {}", words(&test));
     println!("trained: {} numbers, the head's with them", summary.parameters);
@@ -213,7 +222,13 @@ fn fit<M: Model<f32, Input = Tokens>>(
 }
 
 /// Says what is about to be done.
-fn describe(options: &Options, corpus: &Corpus, sets: &Split<Tokens>, encoder: &Encoder<f32>, settings: &Settings) {
+fn describe(
+    options: &Options,
+    corpus: &Corpus,
+    sets: &Split<Tokens>,
+    encoder: &Encoder<f32>,
+    settings: &Settings,
+) {
     let Split { train, dev, test } = sets;
     let count = |set: &Set<Tokens>| set.labels.len();
     eprintln!(
@@ -239,5 +254,9 @@ fn describe(options: &Options, corpus: &Corpus, sets: &Split<Tokens>, encoder: &
         count(train),
         options.max_length
     );
-    eprintln!("method:  {}, {} numbers trained, the head's with them", options.method.name(), encoder.trained());
+    eprintln!(
+        "method:  {}, {} numbers trained, the head's with them",
+        options.method.name(),
+        encoder.trained()
+    );
 }

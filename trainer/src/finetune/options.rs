@@ -63,7 +63,13 @@ pub struct Options {
     #[arg(long, value_name = "R", help_heading = "Adapter")]
     pub inner_rank: Option<usize>,
     /// Matrices beside which an adapter stands, as PEFT's target_modules
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "query,value", help_heading = "Adapter")]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "query,value",
+        help_heading = "Adapter"
+    )]
     pub targets: Vec<String>,
     /// In these blocks only, counted from 0: 3-5 or 4 [default: all]
     #[arg(long, value_name = "FIRST-LAST", value_parser = layers, help_heading = "Adapter")]
@@ -220,9 +226,7 @@ impl Options {
             }
             Tuning::KronA => Method::KronA { left: None },
             Tuning::LoKr => Method::LoKr { rank: rank.unwrap_or(2), left: None },
-            Tuning::KAdaptation => {
-                Method::KAdaptation { terms: terms.unwrap_or(4), rank: rank.unwrap_or(2) }
-            }
+            Tuning::KAdaptation => Method::KAdaptation { terms: terms.unwrap_or(4), rank: rank.unwrap_or(2) },
             Tuning::SvdLora => Method::SvdLora {
                 rank: rank.unwrap_or((width / 2).max(1)),
                 inner_rank: inner_rank.unwrap_or(8),
@@ -235,8 +239,7 @@ impl Options {
 
     /// How it is trained, the epoch picked by this metric where no other is asked for.
     pub fn settings(&self, metric: Metric) -> Settings {
-        let optimizer =
-            AdamW { rate: self.rate(), decay: self.decay, clip: self.clip, ..AdamW::default() };
+        let optimizer = AdamW { rate: self.rate(), decay: self.decay, clip: self.clip, ..AdamW::default() };
         Settings {
             optimizer,
             head_rate: Some(self.head_rate),
