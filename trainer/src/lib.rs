@@ -13,6 +13,7 @@
 //! - [`text`]: sentences as sequences of tokens.
 //! - [`encoder`]: BERT and RoBERTa on the CPU.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
+//! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
 //!   figure.
 //!
@@ -24,6 +25,7 @@ pub mod checkpoint;
 pub mod cuda;
 pub mod digits;
 pub mod encoder;
+pub mod finetune;
 pub mod layer;
 pub mod loss;
 pub mod metrics;
