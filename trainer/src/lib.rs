@@ -20,6 +20,8 @@
 
 pub mod checkpoint;
 pub mod compare;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod digits;
 pub mod factorized;
 pub mod loss;
