@@ -17,6 +17,8 @@
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
 pub mod checkpoint;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod digits;
 pub mod loss;
 pub mod metrics;

@@ -1,0 +1,208 @@
+//! An NVIDIA GPU: the driver, the kernels as NVRTC compiles them for it, and cuBLAS.
+//!
+//! Everything runs on the default stream, so that copies, kernels and products keep their order. The libraries are
+//! looked for when the first device is opened; what is missing is an error that says so.
+
+use super::backend::{Argument, At, Backend, Operand, Precision, Product};
+use super::kernels::{self, THREADS};
+use anyhow::{Context, Result, anyhow, bail};
+use cudarc::cublas::{self, sys as blas};
+use cudarc::driver::{self, CudaContext, CudaFunction, CudaStream, result as raw};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+/// The first GPU.
+pub(crate) struct Cuda {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    blas: cublas::CudaBlas,
+    kernels: HashMap<&'static str, CudaFunction>,
+    precision: Precision,
+}
+
+/// Memory of a GPU.
+pub(crate) struct Memory {
+    at: u64,
+    context: Arc<CudaContext>,
+}
+
+impl Drop for Memory {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        if self.context.bind_to_thread().is_ok() {
+            // SAFETY: this is the only owner. The call waits for what still uses the memory; if it fails, then for
+            // the reason of an earlier call, which was reported.
+            let _ = unsafe { raw::free_sync(self.at) };
+        }
+    }
+}
+
+impl Cuda {
+    /// Opens the first GPU and compiles the kernels for it.
+    ///
+    /// # Errors
+    /// Where the driver, a GPU, NVRTC or cuBLAS is missing: the text says which.
+    pub fn new(precision: Precision) -> Result<Self> {
+        let context = super::guarded("the driver", open)?;
+        let (major, minor) = context.compute_capability().context("the driver")?;
+        if (major, minor) < (7, 5) || (precision == Precision::Bf16 && major < 8) {
+            let needed = if precision == Precision::Bf16 { "8.0 for bf16" } else { "7.5" };
+            bail!("the GPU is of compute capability {major}.{minor}, but {needed} is the least");
+        }
+        let compiled = kernels::compile(&format!("sm_{major}{minor}"))?;
+        let module = context.load_module(cudarc::nvrtc::Ptx::from_binary(compiled.image));
+        let module = module.context(
+            "the driver does not load the kernels: NVRTC is of another major version of CUDA than the driver",
+        )?;
+        let load = |name: &&'static str| Ok((*name, module.load_function(name)?));
+        let kernels = kernels::NAMES.iter().map(load).collect::<Result<_>>()?;
+        let stream = context.default_stream();
+        let blas = super::guarded("cuBLAS", || open_blas(&stream))?;
+        Ok(Self { context, stream, blas, kernels, precision })
+    }
+
+    /// What the GPU is called.
+    pub fn name(&self) -> Result<String> {
+        Ok(self.context.name()?)
+    }
+}
+
+#[allow(unsafe_code)]
+fn open() -> Result<Arc<CudaContext>> {
+    // SAFETY: only asks the system's loader for the library.
+    if !unsafe { driver::sys::is_culib_present() } {
+        bail!("the NVIDIA driver (libcuda.so) is not found: install it");
+    }
+    let context = CudaContext::new(0);
+    context.map_err(|e| anyhow!("the NVIDIA driver is there, but opens no GPU: {e}"))
+}
+
+#[allow(unsafe_code)]
+fn open_blas(stream: &Arc<CudaStream>) -> Result<cublas::CudaBlas> {
+    // SAFETY: only asks the system's loader for the library.
+    if !unsafe { blas::is_culib_present() } {
+        bail!(
+            "the library cuBLAS (libcublas.so) is not found: install the CUDA toolkit, or the package nvidia-cublas and \
+             put its folder into LD_LIBRARY_PATH"
+        );
+    }
+    cublas::CudaBlas::new(stream.clone()).map_err(|e| anyhow!("cuBLAS does not start: {e}"))
+}
+
+#[allow(unsafe_code)]
+impl Backend for Cuda {
+    type Memory = Memory;
+
+    fn allocate(&self, bytes: usize) -> Result<Memory> {
+        self.context.bind_to_thread()?;
+        // SAFETY: what is in it is not read before it is written.
+        let at = unsafe { raw::malloc_sync(bytes) };
+        let at = at.with_context(|| {
+            format!("{bytes} bytes of the GPU's memory: a smaller batch or shorter sequences need less")
+        })?;
+        Ok(Memory { at, context: self.context.clone() })
+    }
+
+    fn at(memory: &Memory) -> At {
+        At(memory.at)
+    }
+
+    fn upload(&self, to: At, bytes: &[u8]) -> Result<()> {
+        self.context.bind_to_thread()?;
+        // SAFETY: the caller's memory is large enough; the call returns when `bytes` were read.
+        Ok(unsafe { raw::memcpy_htod_sync(to.0, bytes) }?)
+    }
+
+    fn download(&self, from: At, floats: &mut [f32]) -> Result<()> {
+        self.context.bind_to_thread()?;
+        // SAFETY: the same, and any bits are a float.
+        unsafe { raw::memcpy_dtoh_sync(floats, from.0) }.context("the GPU")
+    }
+
+    fn launch(
+        &self,
+        kernel: &'static str,
+        blocks: usize,
+        parts: usize,
+        arguments: &[Argument],
+    ) -> Result<()> {
+        if blocks == 0 || parts == 0 {
+            return Ok(());
+        }
+        let function = self.kernels.get(kernel).ok_or_else(|| anyhow!("no kernel {kernel}"))?;
+        let mut places: Vec<*mut c_void> = arguments.iter().map(place_of).collect();
+        let grid = (u32::try_from(blocks)?, u32::try_from(parts)?, 1);
+        let threads = (THREADS as u32, 1, 1);
+        self.context.bind_to_thread()?;
+        // SAFETY: the arguments are read before the call returns; their memory is the caller's.
+        unsafe {
+            raw::launch_kernel(function.cu_function(), grid, threads, 0, self.stream.cu_stream(), &mut places)
+        }
+        .with_context(|| format!("the kernel {kernel}"))
+    }
+
+    fn multiply(&self, product: &Product) -> Result<()> {
+        let Product { shape: (m, n, k), a, b, c, alpha, beta, count } = product;
+        if [m, n, k, count].contains(&&0) {
+            return Ok(());
+        }
+        let size = |x: usize| i32::try_from(x).with_context(|| format!("a product of size {x}"));
+        let turned = |x: &Operand| match x.transposed {
+            true => blas::cublasOperation_t::CUBLAS_OP_T,
+            false => blas::cublasOperation_t::CUBLAS_OP_N,
+        };
+        let kind = |x: &Operand| match x.narrow {
+            true => blas::cudaDataType_t::CUDA_R_16BF,
+            false => blas::cudaDataType_t::CUDA_R_32F,
+        };
+        let compute = match (self.precision, a.narrow) {
+            (Precision::F32, _) => blas::cublasComputeType_t::CUBLAS_COMPUTE_32F_PEDANTIC,
+            (_, true) => blas::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+            (_, false) => blas::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
+        };
+        self.context.bind_to_thread()?;
+        // SAFETY: alpha and beta are read before the call returns; the matrices are the caller's.
+        unsafe {
+            cublas::result::gemm_strided_batched_ex(
+                *self.blas.handle(),
+                turned(a),
+                turned(b),
+                size(*m)?,
+                size(*n)?,
+                size(*k)?,
+                std::ptr::from_ref(alpha).cast(),
+                a.at.0 as *const c_void,
+                kind(a),
+                size(a.ld)?,
+                a.stride as i64,
+                b.at.0 as *const c_void,
+                kind(b),
+                size(b.ld)?,
+                b.stride as i64,
+                std::ptr::from_ref(beta).cast(),
+                c.at.0 as *mut c_void,
+                blas::cudaDataType_t::CUDA_R_32F,
+                size(c.ld)?,
+                c.stride as i64,
+                size(*count)?,
+                compute,
+                blas::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+            )
+        }
+        .with_context(|| format!("cuBLAS, a product ({m}, {k}) ({k}, {n})"))
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+}
+
+/// Where an argument lies.
+pub(crate) fn place_of(argument: &Argument) -> *mut c_void {
+    match argument {
+        Argument::At(x) => std::ptr::from_ref(&x.0).cast_mut().cast(),
+        Argument::Int(x) => std::ptr::from_ref(x).cast_mut().cast(),
+        Argument::Float(x) => std::ptr::from_ref(x).cast_mut().cast(),
+    }
+}
