@@ -1,9 +1,13 @@
 //! The encoder on an NVIDIA GPU.
 
 mod adapter;
+mod arena;
 mod backend;
+mod block;
 mod device;
+mod encoder;
 mod kernels;
+mod linear;
 #[cfg(test)]
 mod tests;
 
