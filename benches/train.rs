@@ -1,10 +1,12 @@
-//! Speed of rounding, inner products, entrywise products and cross approximation of tensor trains.
+//! Speed of TT-SVD, rounding, inner products, entrywise products and cross approximation of tensor trains.
 //!
 //! `cargo bench --bench train -- --quick` takes seconds. The errors are printed once, before the times.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lowrank::TensorTrain;
-use lowrank::tensor::train::{Cross, RandomizedRounding, Truncation, cross};
+use lowrank::ndarray::{ArrayD, IxDyn};
+use lowrank::random::gaussian;
+use lowrank::tensor::train::{Cross, RandomizedRounding, Truncation, cross, tt_svd};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -29,6 +31,11 @@ fn rounding(c: &mut Criterion) {
     group.bench_function("inner 64 with 32", |c| c.iter(|| black_box(&x).inner(&b)));
     group.bench_function("inner 64 with 64", |c| c.iter(|| black_box(&x).inner(&x)));
     group.bench_function("norm 64", |c| c.iter(|| black_box(&x).norm()));
+    let entries = gaussian::<f64>(8_000_000, 1, 0, "bench").col_as_slice(0).to_vec();
+    let dense = ArrayD::from_shape_vec(IxDyn(&[200; 3]), entries).expect("as many entries");
+    group.bench_function("tt_svd 200^3 to 20", |c| {
+        c.iter(|| tt_svd(black_box(dense.view()), Truncation::rank(20)))
+    });
     group.finish();
 }
 

@@ -1,5 +1,6 @@
 //! The command line shared by the programs that make figures.
 
+use crate::plot::drawing::Drawing;
 use crate::run::{self, Settings};
 use crate::study::{Preset, Program, Study};
 use crate::table::{self, Record};

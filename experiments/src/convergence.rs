@@ -1,6 +1,7 @@
 //! Error against time of variants of the searches, on the same matrices in one run: how the
 //! constants of the default method were chosen.
 
+use crate::plot::drawing::Drawing;
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::sheet::{KeyEntry, Sheet};
 use crate::plot::style::{Colour, Marker, Style};
@@ -170,6 +171,7 @@ fn draw(rows: &[Row]) -> Sheet {
             Curve { points, range: Vec::new(), style: style(colour), fitted: true }
         };
         Panel {
+            map: None,
             title: format!("n = {n}, r = {rank}"),
             notes: Vec::new(),
             x_label: "seconds".to_string(),

@@ -13,6 +13,7 @@
 //!   [`condition_number`]: how their terms grow against each other, and what rounding makes of them.
 //! - [`tensor_compression`]: Tucker, canonical and tensor-train decompositions against storage.
 //! - [`kronecker_speed`]: Kronecker products applied to blocks of vectors.
+//! - [`adapter_speed`]: what adapters cost; [`adapter_diagram`]: the drawing of one.
 //! - [`cp_recovery`]: terms of noisy tensors found again.
 //! - [`separated_laplacian`]: linear systems in many dimensions.
 //! - [`tt_cross`]: functions of many variables as tensor trains, from few of their values.
@@ -21,6 +22,8 @@
 //! - Programs of other shapes: [`own`], the user's own array; [`convergence`], error against time of
 //!   variants of the searches; [`large`], a matrix too large to be stored.
 
+pub mod adapter_diagram;
+pub mod adapter_speed;
 pub mod cases;
 pub mod cli;
 pub mod condition_number;

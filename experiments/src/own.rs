@@ -2,6 +2,7 @@
 
 use crate::grid::MethodName;
 use crate::plot::canvas::Place;
+use crate::plot::drawing::Drawing;
 use crate::plot::panel::{Curve, Panel};
 use crate::plot::scale::number;
 use crate::plot::sheet::{KeyEntry, Sheet};
@@ -227,6 +228,7 @@ fn sheet(title: &str, found: &Found, svd: &str, search: &str, options: &Options)
     }
     curves.push(curve(best, look));
     let panel = Panel {
+        map: None,
         title: format!("{search}: {} after {} s", number(found.error, 3), number(found.report.seconds, 2)),
         notes: Vec::new(),
         x_label: "seconds".to_string(),

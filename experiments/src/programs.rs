@@ -1,5 +1,6 @@
 //! What each program does. It is compiled here, once, rather than in every program and its tests.
 
+use crate::adapter_speed::AdapterSpeed;
 use crate::condition_number::ConditionNumbers;
 use crate::cp_recovery::CpRecovery;
 use crate::grid::Figure;
@@ -10,7 +11,7 @@ use crate::rsvd::Rsvd;
 use crate::separated_laplacian::SeparatedLaplacian;
 use crate::separation_rank::SeparationRanks;
 use crate::spectra::Spectra;
-use crate::{cli, convergence, large, own};
+use crate::{adapter_diagram, cli, convergence, large, own};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ macro_rules! programs {
 }
 
 programs! {
+    adapter_diagram: cli::exit(adapter_diagram::execute(&Parser::parse())),
+    adapter_speed: cli::main(AdapterSpeed),
     condition_number: cli::main(ConditionNumbers),
     convergence: cli::exit(convergence::execute(&Parser::parse())),
     cp_recovery: cli::main(CpRecovery),

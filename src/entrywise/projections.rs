@@ -20,7 +20,7 @@ use super::monitor::Monitor;
 use super::source::Source;
 use crate::matrix::{exponent, max_norm, scaled};
 use crate::svd::{self, Randomized};
-use crate::tensor::train::{RandomizedTt, Truncation, tt_svd, tt_svd_randomized};
+use crate::tensor::train::{RandomizedTt, Truncation, tt_svd_randomized, tt_svd_whole};
 use crate::{Error, Result, Scalar, Status};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -223,7 +223,7 @@ fn project_tensor<T: Scalar>(
 ) -> Result<Cores<T>> {
     let y = ArrayViewD::from_shape(shape, flat).expect("as many entries as the tensor has");
     let train = match projector {
-        Projector::Full => tt_svd(y, Truncation::rank(rank))?.train,
+        Projector::Full => tt_svd_whole(y, Truncation::rank(rank))?.train,
         Projector::Randomized => {
             let ranks = vec![rank; shape.len() - 1];
             let parameters = RandomizedTt { oversampling: 5, power_iterations: 1, seed };

@@ -4,7 +4,7 @@ use super::Start;
 use super::cores::Cores;
 use super::source::Source;
 use crate::matrix::{check_finite, check_finite_array};
-use crate::tensor::train::{Truncation, tt_svd};
+use crate::tensor::train::{Truncation, tt_svd_whole};
 use crate::{Error, LowRank, Result, Scalar, TensorEntries, TensorTrain, random, svd};
 use faer::Mat;
 use ndarray::{Array3, ArrayD};
@@ -101,7 +101,7 @@ fn svd_train<T: Scalar>(
     const LARGEST_COPY: usize = 1 << 27;
     if shape.len() == 2 || source.np * source.nq <= LARGEST_COPY || source.columns().is_some() {
         let a = ArrayD::from_shape_vec(shape, source.row_major()?).expect("as many entries");
-        let mut train = Cores::from_train(&tt_svd(a.view(), Truncation::rank(rank))?.train);
+        let mut train = Cores::from_train(&tt_svd_whole(a.view(), Truncation::rank(rank))?.train);
         train.scale_by_power_of_two(-source.exponent);
         return train.to_train();
     }
@@ -116,7 +116,7 @@ fn svd_train<T: Scalar>(
     let carried = ArrayD::from_shape_vec(shape_after, carried).expect("as many entries");
     let mut cores = vec![Array3::from_shape_fn((1, shape[0], r), |(_, i, k)| svd.u[(i, k)])];
     for (k, core) in
-        tt_svd(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate()
+        tt_svd_whole(carried.view(), Truncation::rank(rank))?.train.into_cores().into_iter().enumerate()
     {
         let (l, n, after) = core.dim();
         let dim = if k == 0 { (r, shape[1], after) } else { (l, n, after) };

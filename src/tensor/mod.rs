@@ -18,6 +18,7 @@ mod kernel;
 mod mode_product;
 mod mttkrp;
 pub mod train;
+mod triangle;
 pub mod tucker;
 mod unfold;
 

@@ -5,7 +5,8 @@ use lowrank::faer::{Mat, MatRef};
 use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
-use lowrank::tensor::cp::{CpAls, CpStart, cp_als};
+use lowrank::tensor::cp::{CpAls, CpStart, Sampled, cp_als, cp_sampled};
+use lowrank::tensor::train::{Truncation, tt_svd};
 use lowrank::tensor::tucker::{Basis, Hooi, Hosvd, Ranks, hooi, hosvd};
 use lowrank::tensor::{mode_product, mttkrp, unfold};
 
@@ -43,6 +44,13 @@ fn no_more_than_the_result_and_a_quarter_of_the_input() {
     }
     let (_, bytes) = peak(|| unfold(a.view(), 2).unwrap().is_view());
     within("unfold", bytes, 0);
+    // Trains, the second of a tensor whose first bonds keep everything.
+    let (x, bytes) = pool.install(|| peak(|| tt_svd(a.view(), Truncation::rank(20)).unwrap()));
+    within("tt_svd", bytes, x.train.parameters() * 8);
+    let halved = a.view().into_shape_with_order(IxDyn(&[2, 5, 2, 10, 10, 24, 220])).unwrap();
+    let (x, bytes) = pool.install(|| peak(|| tt_svd(halved, Truncation::rank(20)).unwrap()));
+    assert_eq!(x.train.ranks()[..3], [2, 10, 20]);
+    within("tt_svd of seven modes", bytes, x.train.parameters() * 8);
     let ranks = Ranks::Fixed(vec![20, 24, 22]);
     let randomized = Basis::Randomized { oversampling: 5, power_iterations: 1, seed: 0 };
     for sequential in [true, false] {
@@ -60,6 +68,10 @@ fn no_more_than_the_result_and_a_quarter_of_the_input() {
         let (x, bytes) = pool.install(|| peak(|| cp_als(a.view(), 20, &parameters).unwrap()));
         within("cp_als", bytes, x.cp.parameters() * 8);
     }
+    let sampled = Sampled { rank: 10, max_iterations: 3, ..Default::default() };
+    let (x, bytes) = pool.install(|| peak(|| cp_sampled(a.view(), &sampled).unwrap()));
+    within("cp_sampled", bytes, x.cp.parameters() * 8);
+    let x = hosvd(a.view(), &ranks, &Hosvd::default()).unwrap();
     let (y, bytes) = pool.install(|| peak(|| x.tucker.to_dense().unwrap()));
     within("to_dense", bytes, y.len() * 8);
     let (_, bytes) = pool.install(|| peak(|| x.tucker.error(a.view()).unwrap()));

@@ -166,11 +166,12 @@ fn scales_do_not_matter() {
         let r = tt_svd_randomized(scaled.view(), &[4, 4], RandomizedTt::default()).unwrap();
         assert!(r.relative_error <= 0.9 && r.train.to_dense().unwrap().iter().all(|x| x.is_finite()));
     }
-    // Subnormal entries keep what precision they have.
+    // Subnormal entries keep what precision they have; an entry is a sum of six products, each rounded.
     let tiny = a.mapv(|x| (x * 1e3).round() * 5e-324);
     let x = tt_svd(tiny.view(), Truncation::tolerance(0.0)).unwrap();
     let back = x.train.to_dense().unwrap();
-    assert!(tiny.iter().zip(&back).all(|(x, y)| (x - y).abs() <= 5e-324), "subnormal");
+    let units = tiny.iter().zip(&back).map(|(x, y)| (x - y).abs() / 5e-324).fold(0.0, f64::max);
+    assert!(units <= 2.0, "{units} of the least numbers");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A training run in a file, from which it goes on bit by bit as if it had not stopped.
 //!
 //! The file is a safetensors file: for each group `values.K`, `first.K`, `second.K` (the moments) and
-//! `best.K`; as texts the settings, the epoch, the steps, the best epoch and its accuracy, and a checksum of
+//! `best.K`; as texts the settings, the epoch, the steps, the best epoch and its score, and a checksum of
 //! the frozen numbers, which are not stored. The order of the samples is a function of seed and epoch.
 
-use crate::network::{Group, Network, Weight};
-use crate::training::Trainer;
+use crate::model::{Group, Model};
+use crate::optimizer::State;
+use crate::training::{Best, Trainer};
 use anyhow::{Context, Result, bail};
 use lowrank::Scalar;
 use lowrank::io::{Safetensors, write_safetensors};
@@ -16,15 +17,14 @@ use std::path::Path;
 ///
 /// # Errors
 /// Where the file cannot be written; an old one stays as it was.
-pub fn save<T: Scalar>(trainer: &Trainer<T>, path: &Path) -> Result<()> {
+pub fn save<T: Scalar, M: Model<T>>(trainer: &Trainer<T, M>, path: &Path) -> Result<()> {
     let mut arrays: Vec<(String, ArrayD<T>)> = Vec::new();
     let mut put = |name: &str, k: usize, values: &[T]| -> Result<()> {
         arrays
             .push((format!("{name}.{k}"), ArrayD::from_shape_vec(IxDyn(&[values.len()]), values.to_vec())?));
         Ok(())
     };
-    for (k, (group, [first, second])) in
-        trainer.network.groups().iter().zip(&trainer.state.moments).enumerate()
+    for (k, (group, [first, second])) in trainer.model.groups().iter().zip(&trainer.state.moments).enumerate()
     {
         put("values", k, &group.values)?;
         put("first", k, first)?;
@@ -32,42 +32,38 @@ pub fn save<T: Scalar>(trainer: &Trainer<T>, path: &Path) -> Result<()> {
     }
     let mut texts = vec![
         ("settings", format!("{:?}", trainer.settings)),
-        ("frozen", frozen(&trainer.network)),
+        ("frozen", format!("{:016x}", trainer.model.frozen())),
         ("epoch", trainer.epoch.to_string()),
         ("steps", trainer.state.steps.to_string()),
     ];
-    if let Some((epoch, accuracy, groups)) = &trainer.best {
+    if let Some(Best { epoch, score, groups }) = &trainer.best {
         groups.iter().enumerate().try_for_each(|(k, group)| put("best", k, &group.values))?;
         texts.push(("best epoch", epoch.to_string()));
-        texts.push(("best accuracy", accuracy.to_string())); // the shortest text that gives it back
+        texts.push(("best score", score.to_string())); // the shortest text that gives it back
     }
     let arrays: Vec<_> = arrays.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
     let texts: Vec<_> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
     Ok(write_safetensors(path, &arrays, &texts)?)
 }
 
-/// Puts a run of the same network and settings back to where the file was written.
+/// Puts a run of the same model and settings back to where the file was written.
 ///
 /// # Errors
 /// Where the file cannot be read, or is of other settings, frozen numbers or trained numbers; the run is
 /// unchanged then.
-pub fn load<T: Scalar>(trainer: &mut Trainer<T>, path: &Path) -> Result<()> {
+pub fn load<T: Scalar, M: Model<T>>(trainer: &mut Trainer<T, M>, path: &Path) -> Result<()> {
     let file = Safetensors::open(path)?;
-    let mut out = trainer.clone();
-    restore(&mut out, &file).with_context(|| format!("the checkpoint {}", path.display()))?;
-    *trainer = out;
-    Ok(())
+    restore(trainer, &file).with_context(|| format!("the checkpoint {}", path.display()))
 }
 
-fn restore<T: Scalar>(trainer: &mut Trainer<T>, file: &Safetensors) -> Result<()> {
+fn restore<T: Scalar, M: Model<T>>(trainer: &mut Trainer<T, M>, file: &Safetensors) -> Result<()> {
     let text = |name: &str| file.metadata().get(name).with_context(|| format!("`{name}` is missing"));
-    for (name, mine) in
-        [("settings", format!("{:?}", trainer.settings)), ("frozen", frozen(&trainer.network))]
-    {
+    let frozen = format!("{:016x}", trainer.model.frozen());
+    for (name, mine) in [("settings", format!("{:?}", trainer.settings)), ("frozen", frozen)] {
         let found = text(name)?;
         if *found != mine {
             bail!(
-                "`{name}` is {found} there and {mine} here: go on with the network and settings it was written with"
+                "`{name}` is {found} there and {mine} here: go on with the model and settings it was written with"
             );
         }
     }
@@ -78,40 +74,23 @@ fn restore<T: Scalar>(trainer: &mut Trainer<T>, file: &Safetensors) -> Result<()
             false => bail!("{name}.{k}: {count} finite numbers are needed"),
         }
     };
-    let groups = trainer.network.groups();
+    let groups = trainer.model.groups();
     let stored = |name: &str| -> Result<Vec<Group<T>>> {
         let group =
             |(k, g): (usize, &Group<T>)| Ok(Group { values: values(name, k, g.values.len())?, ..g.clone() });
         groups.iter().enumerate().map(group).collect()
     };
-    trainer.network.set(&stored("values")?)?;
     let (first, second) = (stored("first")?, stored("second")?);
-    trainer.state.moments = first.into_iter().zip(second).map(|(m, v)| [m.values, v.values]).collect();
-    trainer.state.steps = text("steps")?.parse()?;
-    trainer.epoch = text("epoch")?.parse()?;
-    trainer.best = match file.metadata().get("best epoch") {
-        Some(epoch) => Some((epoch.parse()?, text("best accuracy")?.parse()?, stored("best")?)),
+    let moments = first.into_iter().zip(second).map(|(m, v)| [m.values, v.values]).collect();
+    let (steps, epoch) = (text("steps")?.parse()?, text("epoch")?.parse()?);
+    let best = match file.metadata().get("best epoch") {
+        Some(epoch) => {
+            let (epoch, score) = (epoch.parse()?, text("best score")?.parse()?);
+            Some(Best { epoch, score, groups: stored("best")? })
+        }
         None => None,
     };
+    trainer.model.set(&stored("values")?)?;
+    (trainer.state, trainer.epoch, trainer.best) = (State { moments, steps }, epoch, best);
     Ok(())
-}
-
-/// A checksum of the numbers that are not trained.
-fn frozen<T: Scalar>(network: &Network<T>) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64; // FNV-1a
-    let mut add = |x: T| {
-        for byte in x.as_f64().to_bits().to_le_bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for layer in &network.layers {
-        let base = match &layer.weight {
-            Weight::Full(_) => continue,
-            Weight::Frozen(w) => w.as_ref(),
-            Weight::Adapted(adapted) => adapted.base(),
-        };
-        base.col_iter().for_each(|column| column.iter().for_each(|x| add(*x)));
-        layer.bias.iter().for_each(|x| add(*x));
-    }
-    format!("{hash:016x}")
 }

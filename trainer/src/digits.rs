@@ -1,7 +1,7 @@
 //! Handwritten digits of 8 x 8 pixels, upright, rotated or inverted, split in three.
 
+use crate::model::{Set, Split};
 use anyhow::{Context, Result, bail};
-use lowrank::faer::Mat;
 use lowrank::random::stream;
 use lowrank::{Scalar, io};
 use rand::seq::SliceRandom;
@@ -49,32 +49,12 @@ impl Task {
     }
 }
 
-/// Samples with their classes.
-#[derive(Debug, Clone)]
-pub struct Set<T: Scalar> {
-    /// A sample a column, (n, N).
-    pub x: Mat<T>,
-    /// N classes.
-    pub labels: Vec<usize>,
-}
-
-/// A task in three parts: 60 % to train on, 20 % to choose by, 20 % to report.
-#[derive(Debug, Clone)]
-pub struct Split<T: Scalar> {
-    /// To train on.
-    pub train: Set<T>,
-    /// To choose the learning rate and the epoch by.
-    pub dev: Set<T>,
-    /// To report.
-    pub test: Set<T>,
-}
-
-/// Reads the images of a file ([`FILE`]), each entry divided by 16, and splits them; the parts of all tasks
-/// are the same images.
+/// Reads the images of a file ([`FILE`]), each a sample of its 64 entries by rows, divided by 16, and splits
+/// them: 60 % to train on, 20 % to choose by, 20 % to report. The parts of all tasks are the same images.
 ///
 /// # Errors
 /// Where the file cannot be read or is not of bytes (N, 65) in their ranges.
-pub fn load<T: Scalar>(path: impl AsRef<Path>, task: Task) -> Result<Split<T>> {
+pub fn load<T: Scalar>(path: impl AsRef<Path>, task: Task) -> Result<Split<Vec<T>>> {
     let path = path.as_ref();
     let array = io::read_npy_as::<f64>(path).context("the handwritten digits")?;
     let &[count, columns] = array.shape() else { bail!("{}: not a matrix", path.display()) };
@@ -89,9 +69,13 @@ pub fn load<T: Scalar>(path: impl AsRef<Path>, task: Task) -> Result<Split<T>> {
     }
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut stream(0, "the split of the digits", 0));
+    let sample = |image: &[f64]| -> Vec<T> {
+        (0..PIXELS).map(|i| T::of(task.pixel(image, i / 8, i % 8) / BLACK)).collect()
+    };
     let set = |rows: &[usize]| Set {
-        x: Mat::from_fn(PIXELS, rows.len(), |i, j| T::of(task.pixel(images[rows[j]], i / 8, i % 8) / BLACK)),
+        inputs: rows.iter().map(|row| sample(images[*row])).collect(),
         labels: rows.iter().map(|row| images[*row][PIXELS] as usize).collect(),
+        classes: CLASSES,
     };
     let (train, rest) = order.split_at(count * 3 / 5);
     let (dev, test) = rest.split_at(rest.len() / 2);

@@ -3,25 +3,34 @@
 //!
 //! Read it in this order:
 //!
+//! - [`model`]: what can be trained, and samples with their classes.
+//! - [`layer`]: an affine layer with its adapter or without; [`brain`]: a frozen weight in half the memory.
 //! - [`network`]: affine layers with an activation between them, and their gradients; [`loss`].
 //! - [`optimizer`]: AdamW, the learning rate over the steps, clipping.
 //! - [`training`]: epochs over a training set, the best one picked on a development set;
 //!   [`checkpoint`]: stopping and going on, bit by bit the same.
 //! - [`metrics`]: accuracy, macro F1, Matthews.
+//! - [`text`]: sentences as sequences of tokens.
+//! - [`encoder`]: BERT and RoBERTa on the CPU.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
 //!   figure.
 //!
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
+pub mod brain;
 pub mod checkpoint;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod digits;
+pub mod encoder;
+pub mod layer;
 pub mod loss;
 pub mod metrics;
+pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod report;
 pub mod study;
+pub mod text;
 pub mod training;

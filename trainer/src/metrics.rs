@@ -44,6 +44,15 @@ impl Confusion {
         self.sums().into_iter().map(f1).sum::<f64>() / self.counts.len() as f64
     }
 
+    /// F1 as GLUE and SuperGLUE report it: of the second class where there are two, else the mean over the
+    /// classes.
+    pub fn f1(&self) -> f64 {
+        match self.sums()[..] {
+            [_, [right, is, predicted]] => 2.0 * right / (is + predicted).max(1.0),
+            _ => self.macro_f1(),
+        }
+    }
+
     /// Matthews' correlation, for more than two classes as Gorodkin (2004) extends it; 0 where labels
     /// or predictions are all the same.
     pub fn matthews(&self) -> f64 {
@@ -53,6 +62,29 @@ impl Confusion {
         let covariance = n * total(|s| s[0]) - total(|s| s[1] * s[2]);
         let spread = (n * n - total(|s| s[1] * s[1])) * (n * n - total(|s| s[2] * s[2]));
         if spread > 0.0 { covariance / spread.sqrt() } else { 0.0 }
+    }
+}
+
+/// A number by which an epoch is picked; the largest is the best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Metric {
+    /// The share of right predictions.
+    #[default]
+    Accuracy,
+    /// F1: of the second class where there are two, else the mean over the classes.
+    F1,
+    /// Matthews' correlation.
+    Matthews,
+}
+
+impl Metric {
+    /// Its value.
+    pub fn of(self, found: &Confusion) -> f64 {
+        match self {
+            Metric::Accuracy => found.accuracy(),
+            Metric::F1 => found.f1(),
+            Metric::Matthews => found.matthews(),
+        }
     }
 }
 

@@ -14,44 +14,17 @@
 //!
 //! **Deviations.** None.
 
+pub use crate::layer::{Layer, Weight};
+use crate::layer::{entries, set_layers};
+use crate::loss::cross_entropy;
+use crate::model::{Checksum, Group, Model};
 use anyhow::{Context, Result, anyhow, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
 use lowrank::layers::Activation;
-use lowrank::layers::adapter::{Adapted, Method};
+use lowrank::layers::adapter::Method;
 use lowrank::matrix::check_finite;
 use lowrank::random::gaussian;
-
-/// How the weight (m, n) of a layer is stored and trained.
-#[derive(Debug, Clone)]
-pub enum Weight<T: Scalar> {
-    /// Not trained, and neither is the bias.
-    Frozen(Mat<T>),
-    /// Trained, with the bias.
-    Full(Mat<T>),
-    /// Not trained, and neither is the bias, but the adapter beside it is.
-    Adapted(Adapted<T>),
-}
-
-/// y = W x + b.
-#[derive(Debug, Clone)]
-pub struct Layer<T: Scalar> {
-    /// W, (m, n).
-    pub weight: Weight<T>,
-    /// b, m numbers.
-    pub bias: Vec<T>,
-}
-
-/// Trained numbers with a name; the optimizer keeps its state for each of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group<T> {
-    /// The layer, counted from 1, and what they are: `layer 2, weight`.
-    pub name: String,
-    /// Whether the decay of weights is for them; not for biases.
-    pub decay: bool,
-    /// The numbers.
-    pub values: Vec<T>,
-}
 
 /// The network.
 #[derive(Debug, Clone)]
@@ -100,58 +73,6 @@ impl<T: Scalar> Network<T> {
         Ok(Self { layers, activation: self.activation })
     }
 
-    /// The trained numbers, copied.
-    pub fn groups(&self) -> Vec<Group<T>> {
-        let mut out = Vec::new();
-        for (k, layer) in self.layers.iter().enumerate() {
-            let mut push = |what: &str, decay, values| {
-                out.push(Group { name: format!("layer {}, {what}", k + 1), decay, values });
-            };
-            match &layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    push("weight", true, entries(w.as_ref()));
-                    push("bias", false, layer.bias.clone());
-                }
-                Weight::Adapted(adapted) => push("adapter", true, adapted.values()),
-            }
-        }
-        out
-    }
-
-    /// Replaces the trained numbers, given in the order of [`Network::groups`].
-    ///
-    /// # Errors
-    /// Where counts differ or a number is not finite.
-    pub fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
-        let mut given = groups.iter();
-        let mut next = |count: usize| match given.next() {
-            Some(group) if group.values.len() == count => Ok(&group.values),
-            Some(group) => bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len()),
-            None => bail!("too few groups of trained numbers"),
-        };
-        for layer in &mut self.layers {
-            match &mut layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    let (m, n) = w.shape();
-                    let values = next(m * n)?;
-                    for j in 0..n {
-                        w.col_as_slice_mut(j).copy_from_slice(&values[j * m..(j + 1) * m]);
-                    }
-                    layer.bias.copy_from_slice(next(m)?);
-                }
-                Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// How many numbers are trained.
-    pub fn trained(&self) -> usize {
-        self.groups().iter().map(|group| group.values.len()).sum()
-    }
-
     /// The outputs for samples x (n, N): (m, N).
     ///
     /// # Errors
@@ -161,7 +82,7 @@ impl<T: Scalar> Network<T> {
     }
 
     /// The loss of the outputs for samples x (n, N) and its gradients with respect to the trained numbers, one
-    /// list for each of [`Network::groups`]. `loss` gives the loss of outputs and its gradient.
+    /// list for each of [`Model::groups`]. `loss` gives the loss of outputs and its gradient.
     ///
     /// # Errors
     /// Those of [`Network::forward`] and of the loss; where a gradient is not finite.
@@ -176,13 +97,13 @@ impl<T: Scalar> Network<T> {
         if !loss.is_finite() {
             bail!("the loss is {loss}");
         }
-        let trained = |layer: &Layer<T>| !matches!(layer.weight, Weight::Frozen(_));
-        let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
+        let first = self.layers.iter().position(Layer::trained).unwrap_or(self.layers.len());
         let mut gradients = Vec::new(); // the last one first
         for (k, (layer, pass)) in self.layers.iter().zip(&passed).enumerate().skip(first).rev() {
             let before = if k == 0 { x } else { pass.input.as_ref() };
             let dx = match (&layer.weight, &pass.step) {
                 (Weight::Frozen(w), _) => w.transpose() * &dy,
+                (Weight::Rounded(w), _) => w.to_mat::<T>().transpose() * &dy,
                 (Weight::Full(w), _) => {
                     gradients.push((0..dy.nrows()).map(|i| dy.row(i).iter().copied().sum()).collect());
                     gradients.push(entries((&dy * before.transpose()).as_ref()));
@@ -227,6 +148,7 @@ impl<T: Scalar> Network<T> {
             }
             let (mut output, step) = match &layer.weight {
                 Weight::Frozen(w) | Weight::Full(w) => (w * x, None),
+                Weight::Rounded(w) => (w.to_mat::<T>() * x, None),
                 Weight::Adapted(adapted) => {
                     let step = adapted.step();
                     (step.forward(x).with_context(|| not_finite("output", k))?, Some(step))
@@ -243,30 +165,51 @@ impl<T: Scalar> Network<T> {
     }
 }
 
+/// A sample is the list of its n numbers.
+impl<T: Scalar> Model<T> for Network<T> {
+    type Input = Vec<T>;
+
+    fn groups(&self) -> Vec<Group<T>> {
+        let last = self.layers.len().saturating_sub(1);
+        let groups =
+            |(k, layer): (usize, &Layer<T>)| layer.groups(&format!("layer {}, ", k + 1), k == last, true);
+        self.layers.iter().enumerate().flat_map(groups).collect()
+    }
+
+    fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
+        set_layers(self.layers.iter_mut(), groups)
+    }
+
+    fn logits(&self, inputs: &[&Vec<T>]) -> Result<Mat<T>> {
+        self.forward(columns(inputs)?.as_ref())
+    }
+
+    fn gradient(&self, inputs: &[&Vec<T>], labels: &[usize]) -> Result<(f64, Vec<Vec<T>>)> {
+        self.gradient(columns(inputs)?.as_ref(), |y| cross_entropy(y, labels))
+    }
+
+    fn frozen(&self) -> u64 {
+        let mut sum = Checksum::default();
+        self.layers.iter().for_each(|layer| layer.checksum(&mut sum));
+        sum.0
+    }
+}
+
+/// Samples as columns, (n, N).
+fn columns<T: Scalar>(inputs: &[&Vec<T>]) -> Result<Mat<T>> {
+    let n = inputs.first().map_or(0, |input| input.len());
+    if let Some(at) = inputs.iter().position(|input| input.len() != n) {
+        bail!("sample {at} has {} numbers, but the first one has {n}", inputs[at].len());
+    }
+    Ok(Mat::from_fn(n, inputs.len(), |i, j| inputs[j][i]))
+}
+
 /// What the backward pass needs of a layer: its input (empty for the first layer), its output before
 /// the activation, and its adapter's step.
 struct Pass<'a, T: Scalar> {
     input: Mat<T>,
     output: Mat<T>,
     step: Option<lowrank::layers::adapter::Step<'a, T>>,
-}
-
-impl<T: Scalar> Weight<T> {
-    /// (m, n).
-    pub fn shape(&self) -> (usize, usize) {
-        match self {
-            Weight::Frozen(w) | Weight::Full(w) => w.shape(),
-            Weight::Adapted(adapted) => adapted.base().shape(),
-        }
-    }
-
-    /// The matrix that is applied, (m, n).
-    pub fn merged(&self) -> Mat<T> {
-        match self {
-            Weight::Frozen(w) | Weight::Full(w) => w.clone(),
-            Weight::Adapted(adapted) => adapted.merged(),
-        }
-    }
 }
 
 /// f'(x); 0 at the corner of max(x, 0).
@@ -284,11 +227,6 @@ pub fn slope(activation: Activation, x: f64) -> f64 {
             0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * c * (1.0 + 3.0 * 0.044715 * x * x)
         }
     }
-}
-
-/// The entries by columns.
-fn entries<T: Scalar>(a: MatRef<'_, T>) -> Vec<T> {
-    a.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect()
 }
 
 fn num_finite<T: Scalar>(x: T) -> bool {

@@ -13,7 +13,7 @@
 //!
 //! **Deviations.** Biases are not decayed.
 
-use crate::network::Group;
+use crate::model::Group;
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 
@@ -74,7 +74,7 @@ impl AdamW {
         State { moments: groups.iter().map(|group| [zeros(group), zeros(group)]).collect(), steps: 0 }
     }
 
-    /// One step with `factor` times the rate. Gives the norm of the gradient before clipping.
+    /// One step, with `factor` times the rate for each group. Gives the norm of the gradient before clipping.
     ///
     /// # Errors
     /// Where a gradient is not finite, with the name of its group; nothing is changed then.
@@ -83,7 +83,7 @@ impl AdamW {
         groups: &mut [Group<T>],
         gradients: &[Vec<T>],
         state: &mut State<T>,
-        factor: f64,
+        factor: impl Fn(&Group<T>) -> f64,
     ) -> Result<f64> {
         let norms: Vec<f64> = gradients.iter().map(|g| lowrank::matrix::slice_norm(g)).collect();
         if let Some(k) = norms.iter().position(|norm| !norm.is_finite()) {
@@ -94,11 +94,12 @@ impl AdamW {
         state.steps += 1;
         let (b1, b2) = self.betas;
         let power = |b: f64| 1.0 - b.powf(state.steps as f64);
-        let rate = self.rate * factor;
-        let (size, root) = (T::of(rate / power(b1)), T::of(1.0 / power(b2).sqrt()));
+        let (correction, root) = (power(b1), T::of(1.0 / power(b2).sqrt()));
         let (one, epsilon) = (T::of(1.0), T::of(self.epsilon));
         let (b1, b2) = (T::of(b1), T::of(b2));
         for ((group, gradient), [first, second]) in groups.iter_mut().zip(gradients).zip(&mut state.moments) {
+            let rate = self.rate * factor(group);
+            let size = T::of(rate / correction);
             let kept = T::of(if group.decay { 1.0 - rate * self.decay } else { 1.0 });
             for (((p, g), m), v) in group.values.iter_mut().zip(gradient).zip(first).zip(second) {
                 let g = *g * scale;

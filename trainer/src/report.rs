@@ -234,6 +234,7 @@ pub fn sheet(study: TrainAdapter, rows: &[Row]) -> Result<Sheet> {
             }
         }
         Panel {
+            map: None,
             title: format!("{} digits", task.name()),
             notes: Vec::new(),
             x_label: "trained parameters, the head's included".to_string(),

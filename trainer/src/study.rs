@@ -4,7 +4,8 @@
 //! upright digits in full, is adapted, and the epoch best on the development set is tested. What is
 //! reported of a method is its rate that is best on the development set: see [`crate::report`].
 
-use crate::digits::{self, CLASSES, Split, Task};
+use crate::digits::{self, CLASSES, Task};
+use crate::model::{Model, Split};
 use crate::network::Network;
 use crate::optimizer::AdamW;
 use crate::report;
@@ -244,11 +245,11 @@ impl Study for TrainAdapter {
         let optimizer = AdamW { rate: f64::from(trial.rate) / 1e4, ..Default::default() };
         let settings = Settings { optimizer, epochs: trial.epochs, seed: trial.seed, ..Default::default() };
         let mut trainer = Trainer::new(trial.method.prepare(&base.network, trial.seed)?, settings)?;
-        trainer.fit(&data.train, &data.dev, None, |_, _, _| {})?;
-        let (epoch, dev) = trainer.best.as_ref().map_or((0, f64::NAN), |(epoch, dev, _)| (*epoch, *dev));
-        let found = confusion(&trainer.network, &data.test)?;
+        trainer.fit(&data.train, &data.dev, None, |_| Ok(()))?;
+        let (epoch, dev) = trainer.best.as_ref().map_or((0, f64::NAN), |best| (best.epoch, best.score));
+        let found = confusion(&trainer.model, &data.test)?;
         Ok(Row {
-            parameters: trainer.network.trained(),
+            parameters: trainer.model.trained(),
             epoch,
             dev,
             test: found.accuracy(),
@@ -282,8 +283,8 @@ pub struct Base {
 ///
 /// # Errors
 /// Those of [`digits::load`].
-pub fn data(task: Task) -> Result<Arc<Split<f32>>> {
-    static ALL: Shelf<Task, Split<f32>> = OnceLock::new();
+pub fn data(task: Task) -> Result<Arc<Split<Vec<f32>>>> {
+    static ALL: Shelf<Task, Split<Vec<f32>>> = OnceLock::new();
     kept(&ALL, task, || digits::load(digits::FILE, task))
 }
 
@@ -298,9 +299,9 @@ pub fn base(epochs: u64, seed: u64) -> Result<Arc<Base>> {
         let network = Network::new(&WIDTHS, Activation::Relu, seed);
         let optimizer = AdamW { rate: 3e-3, ..Default::default() };
         let mut trainer = Trainer::new(network, Settings { optimizer, epochs, seed, ..Default::default() })?;
-        trainer.fit(&data.train, &data.dev, None, |_, _, _| {})?;
-        let upright = confusion(&trainer.network, &data.test)?.accuracy();
-        Ok(Base { network: trainer.network, upright })
+        trainer.fit(&data.train, &data.dev, None, |_| Ok(()))?;
+        let upright = confusion(&trainer.model, &data.test)?.accuracy();
+        Ok(Base { network: trainer.model, upright })
     })
 }
 

@@ -2,17 +2,17 @@
 //! and what happens when numbers are not finite.
 
 use lowrank::Scalar;
-use lowrank::faer::Mat;
 use lowrank::layers::Activation;
 use lowrank::layers::adapter::Method;
 use lowrank::random::gaussian;
 use lowrank_trainer::checkpoint;
-use lowrank_trainer::digits::{self, Set, Task};
+use lowrank_trainer::digits::{self, Task};
 use lowrank_trainer::loss::cross_entropy;
 use lowrank_trainer::metrics::Confusion;
-use lowrank_trainer::network::{Group, Network, Weight};
+use lowrank_trainer::model::{Group, Model, Set};
+use lowrank_trainer::network::{Network, Weight};
 use lowrank_trainer::optimizer::{AdamW, schedule};
-use lowrank_trainer::training::{Settings, Trainer, confusion};
+use lowrank_trainer::training::{Event, Settings, Trainer, confusion};
 
 fn methods() -> Vec<Option<Method>> {
     let methods = [
@@ -27,8 +27,13 @@ fn methods() -> Vec<Option<Method>> {
     methods.into_iter().map(Some).chain([None]).collect()
 }
 
-fn small_set(seed: u64) -> Set<f64> {
-    Set { x: gaussian(8, 5, seed, "samples"), labels: vec![0, 2, 1, 2, 0] }
+fn small_set(seed: u64) -> Set<Vec<f64>> {
+    Set { inputs: samples(8, 5, seed), labels: vec![0, 2, 1, 2, 0], classes: 3 }
+}
+
+fn samples<T: Scalar>(n: usize, count: usize, seed: u64) -> Vec<Vec<T>> {
+    let x = gaussian::<T>(n, count, seed, "samples");
+    (0..count).map(|j| x.col(j).iter().copied().collect()).collect()
 }
 
 /// All trained numbers moved, so that no factor is zero.
@@ -45,8 +50,9 @@ fn moved(mut network: Network<f64>, seed: u64) -> Network<f64> {
 #[test]
 fn gradients_are_those_of_differences() {
     let set = small_set(1);
+    let inputs: Vec<&Vec<f64>> = set.inputs.iter().collect();
     let loss = |network: &Network<f64>| {
-        cross_entropy(network.forward(set.x.as_ref()).unwrap().as_ref(), &set.labels).unwrap().0
+        cross_entropy(network.logits(&inputs).unwrap().as_ref(), &set.labels).unwrap().0
     };
     for activation in
         [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh, Activation::Sigmoid]
@@ -56,7 +62,7 @@ fn gradients_are_those_of_differences() {
             methods().into_iter().map(|m| (format!("{m:?}"), full.adapt(m.as_ref(), 0.7, 5).unwrap()));
         for (name, network) in adapted.chain([("full".into(), full.clone())]) {
             let network = moved(network, 9);
-            let (_, gradients) = network.gradient(set.x.as_ref(), |y| cross_entropy(y, &set.labels)).unwrap();
+            let (_, gradients) = Model::gradient(&network, &inputs, &set.labels).unwrap();
             let groups = network.groups();
             assert_eq!(gradients.len(), groups.len());
             for (k, group) in groups.iter().enumerate() {
@@ -92,24 +98,24 @@ fn steps_are_those_of_pytorch() {
         [0.7203625168066812, -1.9670476144279168, 0.671818343980082],
     ];
     let adam = AdamW { rate: 0.1, clip: f64::INFINITY, ..Default::default() };
-    let mut groups = [Group { name: "p".into(), decay: true, values: vec![1.0f64, -2.0, 0.5] }];
+    let mut groups = [Group { name: "p".into(), decay: true, head: false, values: vec![1.0f64, -2.0, 0.5] }];
     let mut state = adam.start(&groups);
     for (gradient, expected) in gradients.iter().zip(expected) {
-        adam.step(&mut groups, &[gradient.to_vec()], &mut state, 1.0).unwrap();
+        adam.step(&mut groups, &[gradient.to_vec()], &mut state, |_| 1.0).unwrap();
         for (p, e) in groups[0].values.iter().zip(expected) {
             assert!((p - e).abs() < 1e-14, "{p} {e}");
         }
     }
     // Clipped at 1 the gradient (3, 0, 4) is (0.6, 0, 0.8), over all groups together.
     let adam = AdamW { clip: 1.0, ..adam };
-    let group = |count| Group { name: "g".into(), decay: false, values: vec![0.0f64; count] };
+    let group = |count| Group { name: "g".into(), decay: false, head: false, values: vec![0.0f64; count] };
     let mut groups = [group(2), group(1)];
     let mut state = adam.start(&groups);
-    assert_eq!(adam.step(&mut groups, &[vec![3.0, 0.0], vec![4.0]], &mut state, 1.0).unwrap(), 5.0);
+    assert_eq!(adam.step(&mut groups, &[vec![3.0, 0.0], vec![4.0]], &mut state, |_| 1.0).unwrap(), 5.0);
     let first: Vec<f64> = state.moments.iter().flat_map(|[m, _]| m.clone()).collect();
     assert!(first.iter().zip([0.06, 0.0, 0.08]).all(|(m, e)| (m - e).abs() < 1e-15), "{first:?}");
     let before = (groups.clone(), state.clone());
-    let error = adam.step(&mut groups, &[vec![3.0, f64::NAN], vec![4.0]], &mut state, 1.0).unwrap_err();
+    let error = adam.step(&mut groups, &[vec![3.0, f64::NAN], vec![4.0]], &mut state, |_| 1.0).unwrap_err();
     assert!(error.to_string().starts_with("g:"), "{error}");
     assert_eq!((groups.to_vec(), state), (before.0.to_vec(), before.1));
 }
@@ -139,27 +145,27 @@ fn frozen_numbers_stay_and_counts_are_exact() {
     for (method, count) in methods().iter().flatten().zip(counts) {
         let mut trainer =
             Trainer::new(full.adapt(Some(method), 1.0, 0).unwrap(), Settings::default()).unwrap();
-        assert_eq!(trainer.network.trained(), count + 1290, "{method:?}");
+        assert_eq!(trainer.model.trained(), count + 1290, "{method:?}");
         let base = |network: &Network<f32>| match &network.layers[1].weight {
             Weight::Adapted(adapted) => adapted.base().to_owned(),
             _ => panic!(),
         };
-        let before = (base(&trainer.network), trainer.network.groups());
-        let set = Set { x: gaussian(64, 7, 1, "samples"), labels: vec![1; 7] };
+        let before = (base(&trainer.model), trainer.model.groups());
+        let set = Set { inputs: samples(64, 7, 1), labels: vec![1; 7], classes: 10 };
         trainer.step(&set, &[0, 1, 2, 3]).unwrap();
-        assert_eq!(base(&trainer.network), before.0);
-        assert_ne!(trainer.network.groups(), before.1);
+        assert_eq!(base(&trainer.model), before.0);
+        assert_ne!(trainer.model.groups(), before.1);
     }
     assert_eq!(full.adapt(None, 1.0, 0).unwrap().trained(), 1290);
 }
 
-fn trainer<T: Scalar>(method: Option<&Method>) -> Trainer<T> {
+fn trainer<T: Scalar>(method: Option<&Method>) -> Trainer<T, Network<T>> {
     let network = Network::new(&[64, 16, 10], Activation::Relu, 1).adapt(method, 1.0, 2).unwrap();
     Trainer::new(network, Settings { epochs: 4, ..Default::default() }).unwrap()
 }
 
-fn same<T: Scalar>(a: &Trainer<T>, b: &Trainer<T>) -> bool {
-    a.network.groups() == b.network.groups() && a.state == b.state && a.best == b.best && a.epoch == b.epoch
+fn same<T: Scalar>(a: &Trainer<T, Network<T>>, b: &Trainer<T, Network<T>>) -> bool {
+    a.model.groups() == b.model.groups() && a.state == b.state && a.best == b.best && a.epoch == b.epoch
 }
 
 #[test]
@@ -173,13 +179,18 @@ fn a_stopped_run_goes_on_bit_by_bit() {
         // What the file holds after two epochs of four.
         let mut half = Vec::new();
         whole
-            .fit(&data.train, &data.dev, Some(&path), |_, _, _| half.push(std::fs::read(&path).unwrap()))
+            .fit(&data.train, &data.dev, Some(&path), |event| {
+                if let Event::Epoch { .. } = event {
+                    half.push(std::fs::read(&path)?);
+                }
+                Ok(())
+            })
             .unwrap();
         std::fs::write(&path, &half[1]).unwrap();
         let mut resumed = trainer::<T>(Some(&method));
         checkpoint::load(&mut resumed, &path).unwrap();
         assert_eq!(resumed.epoch, 2);
-        resumed.fit(&data.train, &data.dev, None, |_, _, _| {}).unwrap();
+        resumed.fit(&data.train, &data.dev, None, |_| Ok(())).unwrap();
         assert!(same(&resumed, &whole));
         // Nothing is taken from the file of another run.
         let mut other = trainer::<T>(Some(&method));
@@ -203,41 +214,40 @@ fn a_run_that_breaks_names_layer_and_step_and_keeps_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let mut run = trainer::<f32>(Some(&Method::Lora { rank: 2 }));
-    run.epoch(&data.train).unwrap();
+    run.epoch(&data.train, |_| Ok(())).unwrap();
     checkpoint::save(&run, &path).unwrap();
     let (kept, good) = (std::fs::read(&path).unwrap(), run.clone());
     // Samples so large that the first layer overflows.
-    let whole = data.train.x.clone();
-    data.train.x = Mat::from_fn(64, whole.ncols(), |i, j| whole[(i, j)] * 3e38);
-    let error = run.fit(&data.train, &data.dev, Some(&path), |_, _, _| {}).unwrap_err();
+    data.train.inputs.iter_mut().flatten().for_each(|x| *x *= 3e38);
+    let error = run.fit(&data.train, &data.dev, Some(&path), |_| Ok(())).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("step 35 (epoch 2)") && text.contains("layer 1"), "{text}");
     assert_eq!(std::fs::read(&path).unwrap(), kept);
     checkpoint::load(&mut run, &path).unwrap();
     assert!(same(&run, &good));
     let bad = Settings { optimizer: AdamW { rate: f64::NAN, ..Default::default() }, ..Default::default() };
-    assert!(Trainer::new(run.network, bad).unwrap_err().to_string().contains("rate"));
+    assert!(Trainer::new(run.model, bad).unwrap_err().to_string().contains("rate"));
 }
 
 #[test]
 fn digits_are_split_and_turned() {
     let upright = digits::load::<f64>(digits::FILE, Task::Upright).unwrap();
-    let sizes = [&upright.train, &upright.dev, &upright.test].map(|set| (set.x.ncols(), set.labels.len()));
+    let sizes = [&upright.train, &upright.dev, &upright.test].map(|set| (set.inputs.len(), set.labels.len()));
     assert_eq!(sizes, [(1078, 1078), (359, 359), (360, 360)]);
     let rotated = digits::load::<f64>(digits::FILE, Task::Rotated).unwrap();
     let inverted = digits::load::<f64>(digits::FILE, Task::Inverted).unwrap();
     assert_eq!(rotated.test.labels, upright.test.labels);
     for (i, j) in [(0, 0), (2, 5), (7, 1)] {
-        let old = upright.test.x[(8 * i + j, 3)];
+        let old = upright.test.inputs[3][8 * i + j];
         // Counter-clockwise: the right edge becomes the top.
-        assert_eq!(rotated.test.x[(8 * (7 - j) + i, 3)], old);
-        assert_eq!(inverted.test.x[(8 * i + j, 3)], 1.0 - old);
+        assert_eq!(rotated.test.inputs[3][8 * (7 - j) + i], old);
+        assert_eq!(inverted.test.inputs[3][8 * i + j], 1.0 - old);
     }
     // A network learns them.
     let network = Network::new(&[64, 32, 10], Activation::Relu, 0);
     let mut run = Trainer::new(network, Settings { epochs: 10, ..Default::default() }).unwrap();
     run.settings.optimizer.rate = 1e-2;
-    run.fit(&upright.train, &upright.dev, None, |_, _, _| {}).unwrap();
-    assert!(confusion(&run.network, &upright.test).unwrap().accuracy() > 0.94);
+    run.fit(&upright.train, &upright.dev, None, |_| Ok(())).unwrap();
+    assert!(confusion(&run.model, &upright.test).unwrap().accuracy() > 0.94);
     assert!(digits::load::<f64>("none.npy", Task::Upright).is_err());
 }

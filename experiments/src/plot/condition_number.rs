@@ -28,6 +28,7 @@ pub fn sheets(study: ConditionNumbers, rows: &[Row]) -> Result<Vec<(String, Shee
         kept.iter().filter(move |r| r.problem == problem && (r.extrapolate, r.bound.to_bits()) == variant)
     };
     let panel = |title: String, y_label: &str, curves: Vec<Curve>| Panel {
+        map: None,
         title,
         notes: Vec::new(),
         x_label: "sweeps".to_string(),

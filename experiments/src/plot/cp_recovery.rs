@@ -52,6 +52,7 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let varied: Vec<usize> = (0..4).filter(|k| values(&kept, |r| AXES[*k].2(r)).len() > 1).collect();
     let panels = |y_label: &str, curve: &dyn Fn(usize, Method) -> Curve| -> Vec<Panel> {
         let panel = |&axis: &usize| Panel {
+            map: None,
             title: format!("over the {}", AXES[axis].0),
             notes: Vec::new(),
             x_label: AXES[axis].1.to_string(),

@@ -69,6 +69,7 @@ fn panel(figure: Figure, series: &Series) -> Panel {
         }
     });
     Panel {
+        map: None,
         title: format!("{formula}, {} sampling", series.sampling.name()),
         notes: notes.into_iter().collect(),
         x_label: x_label.to_string(),

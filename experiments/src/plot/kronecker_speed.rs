@@ -35,6 +35,7 @@ pub fn sheets(study: KroneckerSpeed, rows: &[Row]) -> Result<Vec<(String, Sheet)
         Curve { fitted: true, ..Curve::reference(places.iter().map(|p| (p.x, p.median)).collect(), DENSE) }
     };
     let panel = |title: String, x_label: &str, y_label: &str, curves: Vec<Curve>| Panel {
+        map: None,
         title,
         notes: Vec::new(),
         x_label: x_label.to_string(),

@@ -1,6 +1,7 @@
 //! One pair of axes with its curves.
 
 use super::canvas::{Anchor, Canvas, Place, text_width};
+use super::map::Map;
 use super::scale::{Scale, Tick};
 use super::style::{GRID, INK, MINOR, MUTED, Marker, Style};
 use crate::series::Point;
@@ -54,6 +55,8 @@ pub struct Panel {
     pub x_ticks: Vec<f64>,
     /// The label of the vertical axis.
     pub y_label: String,
+    /// A heat map in place of scales and curves.
+    pub map: Option<Map>,
     /// The curves, the last one on top.
     pub curves: Vec<Curve>,
 }
@@ -70,6 +73,24 @@ impl Panel {
     pub fn draw<D: DrawingBackend>(&self, canvas: &Canvas<D>, outer: Frame, notes: usize) -> Result<()> {
         let top = outer.1 + 24.0 + 14.0 * notes as f64;
         let (left, right, bottom) = (outer.0 + 66.0, outer.2 - 10.0, outer.3 - 46.0);
+        canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
+        for (i, note) in self.notes.iter().enumerate() {
+            let at = (left, outer.1 + 27.0 + 14.0 * i as f64);
+            canvas.coloured(note, at, NOTE, MUTED, Anchor::Left)?;
+        }
+        match &self.map {
+            Some(map) => map.draw(canvas, (left, top), (right, bottom))?,
+            None => self.curves(canvas, (left, top, right, bottom))?,
+        }
+        let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        canvas.line(&corners, FRAME)?;
+        canvas.text(&self.x_label, ((left + right) / 2.0, bottom + 34.0), LABEL, Anchor::Centre)?;
+        canvas.text(&self.y_label, (outer.0 + 12.0, (top + bottom) / 2.0), LABEL, Anchor::Upwards)
+    }
+
+    /// The grid and the curves.
+    fn curves<D: DrawingBackend>(&self, canvas: &Canvas<D>, frame: Frame) -> Result<()> {
+        let (left, top, right, bottom) = frame;
         let x = match self.x_ticks.contains(&0.0) {
             true => Scale::linear(
                 (-0.5, self.x_ticks.iter().fold(0.0_f64, |a, x| a.max(*x)) + 0.5),
@@ -78,22 +99,14 @@ impl Panel {
             false => Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right)),
         };
         let y = Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
-        canvas.bold(&self.title, (left, outer.1 + 9.0), TITLE, Anchor::Left)?;
-        for (i, note) in self.notes.iter().enumerate() {
-            let at = (left, outer.1 + 27.0 + 14.0 * i as f64);
-            canvas.coloured(note, at, NOTE, MUTED, Anchor::Left)?;
-        }
-        self.grid(canvas, &x, &y, (left, top, right, bottom))?;
+        self.grid(canvas, &x, &y, frame)?;
         for curve in &self.curves {
             band(canvas, curve, &x, &y)?;
         }
         for curve in &self.curves {
             draw(canvas, curve, &x, &y)?;
         }
-        let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
-        canvas.line(&corners, FRAME)?;
-        canvas.text(&self.x_label, ((left + right) / 2.0, bottom + 34.0), LABEL, Anchor::Centre)?;
-        canvas.text(&self.y_label, (outer.0 + 12.0, (top + bottom) / 2.0), LABEL, Anchor::Upwards)
+        Ok(())
     }
 
     /// The range of the data of some curves, with a margin: `by` this factor, less where they

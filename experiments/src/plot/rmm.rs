@@ -49,6 +49,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             curves.push(Curve::medians(&errors, numbered(k)));
         }
         Panel {
+            map: None,
             title: title(family),
             notes: Vec::new(),
             x_label: "samples s".to_string(),
@@ -98,6 +99,7 @@ pub fn sheets(study: Rmm, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
             Curve::medians(&places, numbered(k))
         };
         Panel {
+            map: None,
             title: title(family),
             notes: Vec::new(),
             x_label: "speedup over the full product".to_string(),

@@ -75,6 +75,7 @@ impl All<'_> {
             }
             curves.push(Curve::reference(self.ranks.iter().map(|&r| (r as f64, 1.0)).collect(), BOUND));
             panels.push(Panel {
+                map: None,
                 title: self.title(family),
                 notes: Vec::new(),
                 x_label: "rank r".to_string(),
@@ -121,6 +122,7 @@ impl All<'_> {
             let mut curves: Vec<Curve> = self.sketches.iter().enumerate().map(curve).collect();
             curves.push(Curve::reference(products.iter().map(|&x| (x as f64, 1.0)).collect(), BOUND));
             Panel {
+                map: None,
                 title: self.title(family),
                 notes: Vec::new(),
                 x_label: "products with A or its transpose, 2q + 2".to_string(),
@@ -161,6 +163,7 @@ impl All<'_> {
             let dense = points(own.iter().map(|r| (r.rank as f64, r.dense_seconds)));
             curves.push(Curve::medians(&dense, dense_style));
             Panel {
+                map: None,
                 title,
                 notes: Vec::new(),
                 x_label: "rank r".to_string(),

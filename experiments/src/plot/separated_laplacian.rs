@@ -26,6 +26,7 @@ pub fn sheets(study: SeparatedLaplacian, rows: &[Row]) -> Result<Vec<(String, Sh
             curves.push(Curve::medians(&points(own.map(|r| (r.d as f64, value(r)))), style(k, side, solver)));
         }
         Panel {
+            map: None,
             title: title.to_string(),
             notes: Vec::new(),
             x_label: "dimensions d".to_string(),

@@ -39,6 +39,7 @@ pub fn sheets(study: SeparationRanks, rows: &[Row]) -> Result<Vec<(String, Sheet
                 Curve::medians(&points(own.map(|r| (x(r), r.error.max(EXACT)))), look(form))
             };
             Panel {
+                map: None,
                 title: format!("{}, {m} × {n}", title(family)),
                 notes: Vec::new(),
                 x_label: label.to_string(),

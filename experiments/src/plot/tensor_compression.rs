@@ -25,6 +25,7 @@ pub fn sheets(study: TensorCompression, rows: &[Row]) -> Result<Vec<(String, She
         let shape = own[0].shape.replace(' ', " × ");
         let mut panel = |what: &str, error: &dyn Fn(&Row) -> f64| {
             panels.push(Panel {
+                map: None,
                 title: format!("{}, {shape}{what}", title(family)),
                 notes: Vec::new(),
                 x_label: "stored numbers, % of the entries".to_string(),

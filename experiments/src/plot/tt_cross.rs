@@ -55,6 +55,7 @@ fn errors(study: TtCross, rows: &[Row], kept: &[&Row], usual: usize) -> Result<(
         };
         let (rank, most) = own(function).fold((0, 0), |all, r| (all.0.max(r.rank), all.1.max(r.evaluations)));
         Panel {
+            map: None,
             title: title(function),
             notes: vec![format!("{}; ranks up to {rank}, evaluations up to {most}", what(function))],
             x_label: "tolerance asked".to_string(),
@@ -109,6 +110,7 @@ fn evaluations(study: TtCross, rows: &[Row], kept: &[&Row]) -> Result<(String, S
         first.extend([curve(thin, &stored), curve(numbered(k), &calls)]);
     }
     let panel = |title: &str, x_label: &str, y_label: &str, curves| Panel {
+        map: None,
         title: title.to_string(),
         notes: Vec::new(),
         x_label: x_label.to_string(),
@@ -164,6 +166,7 @@ fn honesty(study: TtCross, rows: &[Row], kept: &[&Row], usual: usize) -> Result<
         curves
     };
     let panel = |title: &str, curves: Vec<Curve>| Panel {
+        map: None,
         title: title.to_string(),
         notes: Vec::new(),
         x_label: "largest error reported".to_string(),
@@ -187,6 +190,7 @@ fn honesty(study: TtCross, rows: &[Row], kept: &[&Row], usual: usize) -> Result<
         let digits = values(&peaks, |r| r.digits);
         let few: Vec<u32> = digits.iter().copied().filter(|d| d % 2 == 0).collect();
         let against = |title: &str, label: &str, value: &dyn Fn(&Row) -> f64| Panel {
+            map: None,
             title: title.to_string(),
             notes: Vec::new(),
             x_label: "random points of a check".to_string(),

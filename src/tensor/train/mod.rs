@@ -53,6 +53,7 @@ pub use randomized::RandomizedRounding;
 pub use samples::{Fitted, SampleFit, fit_samples};
 pub use truncation::{Limit, Truncated, Truncation};
 pub use tt_svd::tt_svd;
+pub(crate) use tt_svd::tt_svd_whole;
 pub use tt_svd_randomized::{RandomizedTt, tt_svd_randomized};
 
 use crate::{Error, Result, Scalar};

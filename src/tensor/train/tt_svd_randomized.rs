@@ -8,7 +8,7 @@
 //! A randomized tensor train singular value decomposition (2017).
 //! # Cost
 //! O(N (r + oversampling) (power_iterations + 1)) for N entries; the first unfolding of a
-//! row-major tensor is read in place.
+//! row-major tensor is read in place. Memory besides the train: about 5 N (r_1 + oversampling) / n_1 numbers.
 //! # Guarantee
 //! The error reported is computed from the residual of each unfolding, so it is that of the train
 //! returned, to rounding. In the mean it is at most sqrt(1 + r / (oversampling - 1)) times the
@@ -72,7 +72,7 @@ pub fn tt_svd_randomized<T: Scalar>(
         let svd = svd::randomized(&c, rank, &parameters)?;
         let tail = residual(c, &svd);
         let limit = if tail > 0.0 { Limit::Rank } else { Limit::Nothing };
-        Ok(Cut { svd, rank, tail, limit })
+        Ok(Cut::of(svd, (rank, tail, limit)))
     })
 }
 

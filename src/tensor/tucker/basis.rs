@@ -1,10 +1,10 @@
 //! How the basis of a mode is found.
 
 use super::sketch::Unfolding;
-use super::triangle::left_singular;
 use crate::matrix::{canonical_signs, scale_by_power_of_two, slice_norm};
 use crate::svd::{self, Svd};
 use crate::tensor::kernel::{last, reduce};
+use crate::tensor::triangle::left_singular;
 use crate::{Error, Result, Scalar};
 use faer::Mat;
 use ndarray::{ArrayViewD, Axis, IxDyn};

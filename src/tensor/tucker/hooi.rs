@@ -22,9 +22,9 @@
 use super::hosvd::{Hosvd, Parts, Problem, relative};
 use super::ranks::Ranks;
 use super::representation::{Factors, Tucker};
-use super::triangle::left_singular;
 use crate::matrix::scale_by_power_of_two;
 use crate::tensor::mode_product::product_along;
+use crate::tensor::triangle::left_singular;
 use crate::{Error, Progress, Report, Result, Scalar, Status};
 use faer::Mat;
 use ndarray::{ArrayD, ArrayViewD};

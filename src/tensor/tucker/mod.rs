@@ -19,7 +19,6 @@ mod ranks;
 mod representation;
 mod residual;
 mod sketch;
-mod triangle;
 
 pub use basis::Basis;
 pub use hooi::{Hooi, HooiFit, hooi};

@@ -2,12 +2,12 @@
 
 use super::basis::Kept;
 use super::residual::distance;
-use super::triangle::triangle;
 use crate::matrix::{array_view, canonical_signs, max_norm, scale_by_power_of_two, scaled};
 use crate::random::{fill_gaussian, stream};
 use crate::svd::{self, Adaptive};
 use crate::tensor::dense::{scale_up, zeros};
 use crate::tensor::kernel::{expand, last, reduce};
+use crate::tensor::triangle::triangle;
 use crate::{Operator, Result, Scalar, Status};
 use faer::{Mat, MatRef};
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};

@@ -232,6 +232,7 @@ impl All<'_> {
 
     fn panel(&self, title: String, x: &str, marks: &[usize], y: &str, curves: Vec<Curve>) -> Panel {
         Panel {
+            map: None,
             title,
             notes: Vec::new(),
             x_label: x.to_string(),

@@ -39,6 +39,7 @@ impl All<'_> {
             let alone = Curve::reference(decays.iter().map(|&t| (t, one * t)).collect(), RATE);
             curves.push(Curve { fitted: true, ..alone });
             Panel {
+                map: None,
                 x_ticks: decays.clone(),
                 ..self.panel(
                     format!("errors of {percent} %"),

@@ -111,6 +111,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             notes.push(format!("from light to dark: {}", names.join(", ")));
         }
         Panel {
+            map: None,
             title: group.title(),
             notes,
             x_label: "index i".to_string(),

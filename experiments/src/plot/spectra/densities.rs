@@ -87,6 +87,7 @@ fn density(row: &Row, title: String) -> Option<Panel> {
         bulk(row, mean).filter(|_| has_bulk(row)).map(|fitted| law(&fitted, share, from, floor, BULK)),
     );
     Some(Panel {
+        map: None,
         title,
         notes: vec![format!(
             "distance from the solid law {}; {}{}",

@@ -60,6 +60,7 @@ pub fn sheet(groups: &[Group], references: &[&Row]) -> Sheet {
             )
         };
         Panel {
+            map: None,
             title: group.title(),
             notes: vec![notes],
             x_label: if group.kind == Kind::Other { "matrix" } else { "layer" }.to_string(),
