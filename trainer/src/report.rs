@@ -10,11 +10,11 @@ use lowrank_experiments::plot::panel::{Curve, Panel};
 use lowrank_experiments::plot::sheet::{KeyEntry, Sheet};
 use lowrank_experiments::plot::style::{INK, MUTED, Marker, REFERENCE, Style, numbered};
 use lowrank_experiments::study::Study;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// A method on a task at the learning rate that is best on the development set.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// The task.
     pub task: Task,
@@ -30,8 +30,8 @@ pub struct Line {
     pub mean: f64,
     /// Its standard error over the seeds; NaN for one seed.
     pub error: f64,
-    /// Seeds.
-    pub seeds: usize,
+    /// Accuracy on the test set by seed.
+    pub tests: BTreeMap<u64, f64>,
 }
 
 /// The lines of all methods, task by task, in the order of [`Tuning::ALL`].
@@ -62,7 +62,7 @@ fn line(task: Task, method: Tuning, rows: &[Row]) -> Option<Line> {
         parameters: at(rate).next()?.parameters,
         mean: test.mean,
         error: test.error,
-        seeds: test.count,
+        tests: at(rate).map(|r| (r.seed, r.test)).collect(),
     })
 }
 
@@ -133,7 +133,7 @@ pub fn text(rows: &[Row]) -> Result<String> {
         }
         out += "\n";
     }
-    let seeds = lines.iter().map(|l| l.seeds).max().unwrap_or(0);
+    let seeds = lines.iter().map(|l| l.tests.len()).max().unwrap_or(0);
     out += &format!(
         "\nTest accuracy in percent, mean ± standard error over {seeds} seed{}; trained numbers with the head's; \
          steps of 32 samples, timed now on this machine.\nThe learning rate and the epoch are those best on the \
@@ -158,8 +158,14 @@ fn accuracy(line: &Line) -> String {
     }
 }
 
-/// LSR beside the LoRA of (nearly) its own number of parameters: better or worse only where they lie more
-/// than two standard errors of the difference apart.
+/// The 97.5 % quantile of Student's distribution with 1, 2, ... degrees of freedom; 2 beyond.
+const STUDENT: [f64; 20] = [
+    12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11,
+    2.10, 2.09, 2.09,
+];
+
+/// LSR beside the LoRA of (nearly) its own number of parameters, seed by seed, since both adapt the same
+/// network: better or worse only where zero lies outside of the 95 % interval of the mean difference.
 fn verdict(task: Task, lines: &[Line]) -> String {
     let find = |method: Tuning| lines.iter().find(|l| l.task == task && l.method == method);
     let mut out = String::new();
@@ -167,12 +173,14 @@ fn verdict(task: Task, lines: &[Line]) -> String {
         [(Tuning::Lsr2, Tuning::Lora1), (Tuning::Lsr5, Tuning::Lora2), (Tuning::Lsr10, Tuning::Lora4)]
     {
         let (Some(a), Some(b)) = (find(ours), find(lora)) else { continue };
-        let spread = a.error.hypot(b.error);
-        let word = match 100.0 * (a.mean - b.mean) {
-            _ if !spread.is_finite() => "one seed cannot tell them apart",
-            d if d > 200.0 * spread => "LSR is better",
-            d if d < -200.0 * spread => "LSR is worse",
-            _ => "no difference that the seeds show",
+        let both = a.tests.iter().filter_map(|(seed, x)| Some(100.0 * (x - b.tests.get(seed)?)));
+        let Mean { mean, error, count } = Mean::of(both);
+        let reach = error * STUDENT.get(count.wrapping_sub(2)).copied().unwrap_or(2.0);
+        let word = match mean {
+            _ if !reach.is_finite() => "one seed cannot tell them apart".to_string(),
+            d if d > reach => format!("LSR is better, by {d:.1} ± {error:.1}"),
+            d if d < -reach => format!("LSR is worse, by {:.1} ± {error:.1}", -d),
+            d => format!("no difference that {count} seeds show ({d:+.1} ± {error:.1})"),
         };
         out += &format!(
             "{}: {} ({}, {} numbers) beside {} ({}, {} numbers): {word}\n",
@@ -184,6 +192,13 @@ fn verdict(task: Task, lines: &[Line]) -> String {
             accuracy(b),
             b.parameters
         );
+    }
+    for line in lines.iter().filter(|l| l.task == task) {
+        let fallen = line.tests.values().filter(|x| **x < 0.5).count();
+        if fallen > 0 {
+            let (of, name) = (line.tests.len(), line.method.text());
+            out += &format!("{}: {name} failed to train in {fallen} of {of} seeds\n", task.name());
+        }
     }
     out
 }
@@ -255,8 +270,8 @@ pub fn sheet(study: TrainAdapter, rows: &[Row]) -> Result<Sheet> {
             "A network 64-128-128-10 trained on upright handwritten digits (8 x 8 pixels), then adapted; beside each \
              adapter the last layer is trained. Marks: means over {} seed{}; whiskers: one standard error. Learning \
              rate and epoch are those best on 359 other images; tested on 360. 32-bit floating point.\nMade by: {}",
-            first.seeds,
-            if first.seeds == 1 { "" } else { "s" },
+            first.tests.len(),
+            if first.tests.len() == 1 { "" } else { "s" },
             study.command(&trials)
         ),
     })

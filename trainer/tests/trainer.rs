@@ -241,7 +241,7 @@ fn digits_are_split_and_turned() {
         let old = upright.test.inputs[3][8 * i + j];
         // Counter-clockwise: the right edge becomes the top.
         assert_eq!(rotated.test.inputs[3][8 * (7 - j) + i], old);
-        assert_eq!(inverted.test.inputs[3][8 * i + j], 1.0 - old);
+        assert_eq!(inverted.test.inputs[3][8 * i + j], -old);
     }
     // A network learns them.
     let network = Network::new(&[64, 32, 10], Activation::Relu, 0);

@@ -35,6 +35,27 @@
 //! # lowrank::Result::Ok(())
 //! ```
 
+/// The methods of [`Adapter`] that are alike where `self.parts` has all numbers.
+macro_rules! by_parts {
+    ($name:literal) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+        by_parts!();
+    };
+    () => {
+        fn parts(&self) -> &Parts<T> {
+            &self.parts
+        }
+        fn parts_mut(&mut self) -> &mut Parts<T> {
+            &mut self.parts
+        }
+        fn boxed(&self) -> Box<dyn Adapter<T>> {
+            Box::new(self.clone())
+        }
+    };
+}
+
 mod adapted;
 mod delta;
 mod kadaptation;
@@ -44,6 +65,7 @@ mod lora;
 mod lsr;
 mod method;
 mod parts;
+mod restore;
 mod svd_lora;
 
 pub use adapted::{Adapted, Gradient, Step};
@@ -55,16 +77,30 @@ pub use lora::Lora;
 pub use lsr::{Compressed, Lsr, LsrShapes};
 pub use method::{Method, balanced};
 pub use parts::{Part, Parts};
+pub use restore::restore;
 pub use svd_lora::SvdLora;
 
 use crate::Scalar;
+use faer::{Mat, MatRef};
 
 /// Trainable numbers that make an update dW (m, n) of a weight.
 pub trait Adapter<T: Scalar>: std::fmt::Debug + Send + Sync {
+    /// What files call the method, as `lora` or `lsr`.
+    fn name(&self) -> &'static str;
     /// The numbers, by parts.
     fn parts(&self) -> &Parts<T>;
     /// The same, to be changed.
     fn parts_mut(&mut self) -> &mut Parts<T>;
+    /// Matrices that are not trained and without which the numbers mean nothing: the singular vectors and values
+    /// of [`SvdLora`], none for the others.
+    fn fixed(&self) -> Vec<(&'static str, MatRef<'_, T>)> {
+        Vec::new()
+    }
+    /// The frozen weight beside which the adapter stands, made of the network's weight W: W itself but for
+    /// [`SvdLora`], which truncates it.
+    fn base(&self, w: MatRef<'_, T>) -> Mat<T> {
+        w.to_owned()
+    }
     /// The shape (m, n) of dW.
     fn shape(&self) -> (usize, usize);
     /// dW, in the form in which it is cheap to apply.
