@@ -9,7 +9,7 @@ use super::arena::Arena;
 use super::backend::{At, Backend, Number, Operand, Product, bytes_of};
 use super::kernels::{GROUPS, THREADS};
 use super::linear::{Columns, Linear, Table};
-use crate::network::{Layer, Weight};
+use crate::layer::{Layer, Weight};
 use anyhow::Result;
 
 /// Sizes that all blocks share.

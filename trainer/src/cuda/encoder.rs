@@ -6,9 +6,11 @@ use super::backend::{At, Backend, bytes_of, bytes_of_ints};
 use super::block::{Batch, Block, Kept, Norm, Pass, Sizes};
 use super::kernels::THREADS;
 use super::linear::{Columns, Linear, Table};
-use crate::encoder::{Encoder, Gate, Pooling, Tokens};
+use crate::encoder::{Encoder, Gate, Pooling};
+use crate::layer::{Layer, Weight};
 use crate::loss::cross_entropy;
-use crate::network::{Group, Layer, Weight};
+use crate::model::{Group, Model};
+use crate::text::Tokens;
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +18,8 @@ use std::sync::{Mutex, PoisonError};
 /// An encoder whose weights are on a device.
 pub(crate) struct Resident<B: Backend> {
     device: B,
+    /// The encoder with its trained numbers as they are.
+    host: Encoder<f32>,
     sizes: Sizes,
     first_position: usize,
     mean: bool,
@@ -126,27 +130,53 @@ impl<B: Backend> Resident<B> {
             jobs,
             pulls,
             arena: Mutex::new(Arena::new()),
+            host: encoder.clone(),
             device,
         };
-        out.set(&groups)?;
+        out.upload_numbers(&groups)?;
         Ok(out)
     }
 
-    /// Uploads the trained numbers, which `Encoder::set` has taken, and materialises what is made of them.
-    ///
-    /// # Errors
-    /// Where the device fails.
-    pub fn set(&self, groups: &[Group<f32>]) -> Result<()> {
+    /// The encoder with its trained numbers as they are.
+    pub fn host(&self) -> &Encoder<f32> {
+        &self.host
+    }
+
+    /// Uploads the trained numbers and materialises what is made of them.
+    fn upload_numbers(&self, groups: &[Group<f32>]) -> Result<()> {
         let values: Vec<f32> = groups.iter().flat_map(|group| group.values.iter().copied()).collect();
         self.device.upload(B::at(&self.numbers), &bytes_of(&values))?;
         self.jobs.launch(&self.device, "materialise", &[B::at(&self.numbers)])
     }
 
-    /// As `Encoder::logits`, for sequences that fit it.
-    ///
-    /// # Errors
-    /// Where an output is not finite, naming the block; where the device fails.
-    pub fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<f32>> {
+    /// The device.
+    pub fn device(&self) -> &B {
+        &self.device
+    }
+}
+
+impl<B: Backend> Model<f32> for Resident<B> {
+    type Input = Tokens;
+
+    fn groups(&self) -> Vec<Group<f32>> {
+        self.host.groups()
+    }
+
+    fn set(&mut self, groups: &[Group<f32>]) -> Result<()> {
+        self.host.set(groups)?;
+        self.upload_numbers(groups)
+    }
+
+    fn frozen(&self) -> u64 {
+        self.host.frozen()
+    }
+
+    fn length(input: &Tokens) -> usize {
+        Encoder::<f32>::length(input)
+    }
+
+    fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<f32>> {
+        self.host.check(inputs)?;
         let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         arena.reset(&self.device)?;
         let run = self.forward(&mut arena, inputs, self.blocks.len(), false)?;
@@ -154,11 +184,11 @@ impl<B: Backend> Resident<B> {
         Ok(logits)
     }
 
-    /// As `Encoder::gradient`, for sequences that fit it.
-    ///
-    /// # Errors
-    /// Where an output or a gradient is not finite; where the device fails.
-    pub fn gradient(&self, inputs: &[&Tokens], labels: &[usize]) -> Result<(f64, Vec<Vec<f32>>)> {
+    fn gradient(&self, inputs: &[&Tokens], labels: &[usize]) -> Result<(f64, Vec<Vec<f32>>)> {
+        if inputs.len() != labels.len() {
+            bail!("{} labels for {} sequences: give one for each", labels.len(), inputs.len());
+        }
+        self.host.check(inputs)?;
         let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
         arena.reset(&self.device)?;
         let embedded = self.tables.iter().any(|table| table.memory.is_none()) || self.norm.trained();
@@ -181,18 +211,19 @@ impl<B: Backend> Resident<B> {
         }
         let mut rest = &flat[..];
         let mut out = Vec::new();
-        for count in &self.counts {
+        for (k, count) in self.counts.iter().enumerate() {
             let (values, others) = rest.split_at(*count);
+            if values.iter().any(|g| !g.is_finite()) {
+                bail!("{}: its gradient is not finite", self.host.groups()[k].name);
+            }
             out.push(values.to_vec());
             rest = others;
         }
         Ok((loss, out))
     }
+}
 
-    /// The device.
-    pub fn device(&self) -> &B {
-        &self.device
-    }
+impl<B: Backend> Resident<B> {
 
     /// Runs all blocks; what the backward pass needs is kept from block `first` on. `watched`: stops with an error at
     /// the first block whose output is not finite.

@@ -13,7 +13,7 @@ use super::adapter::Job;
 use super::arena::Arena;
 use super::backend::{At, Backend, Number, Operand, Precision, Product, bytes_of};
 use super::kernels::THREADS;
-use crate::network::{Layer, Weight};
+use crate::layer::{Layer, Weight};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::Mat;
 
