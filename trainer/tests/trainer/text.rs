@@ -96,7 +96,7 @@ fn the_layouts_of_superglue_are_known_by_their_keys() {
         format!(
             "{{\"text\":\"Ann  thanked Sue because she helped {k}.\",\"target\":{{\"span1_text\":\"Sue\",\
              \"span1_index\":2,\"span2_text\":\"she\",\"span2_index\":4}},\"label\":{}}}\n",
-            k % 2 == 0
+            k.is_multiple_of(2)
         )
     };
     let corpus = folder(&[("train.jsonl", &many(&line))]).unwrap();
@@ -106,7 +106,8 @@ fn the_layouts_of_superglue_are_known_by_their_keys() {
     let error = folder(&[("train.jsonl", &far)]).unwrap_err();
     assert!(error.contains("train.jsonl, line 1") && error.contains("word 40"), "{error}");
 
-    let line = |k: usize| format!("{{\"question\":\"q{k}\",\"passage\":\"p\",\"label\":{}}}\n", k % 2 == 0);
+    let line =
+        |k: usize| format!("{{\"question\":\"q{k}\",\"passage\":\"p\",\"label\":{}}}\n", k.is_multiple_of(2));
     let unlabelled = "{\"question\":\"q\",\"passage\":\"p\",\"idx\":0}";
     let files = [("train.jsonl", &many(&line)[..]), ("dev.jsonl", &line(1)[..]), ("test.jsonl", unlabelled)];
     let corpus = folder(&files).unwrap();
