@@ -1,6 +1,8 @@
 //! The few vector operations that the crate's own kernels need, for both scalars, over
 //! [`pulp`]'s run-time choice of instruction set. Not part of the public interface.
 
+pub use crate::generated::{fused, mul_add};
+pub use pulp;
 use pulp::{Simd, bytemuck};
 
 /// Vector operations of a scalar on the instruction set `S`; a scalar is any pattern of its bits.
@@ -30,6 +32,8 @@ pub trait Vectors: bytemuck::Pod {
     fn v_reduce_max<S: Simd>(simd: S, a: Self::V<S>) -> Self;
     /// The lanes in which a > b, as bits.
     fn v_greater<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> u32;
+    /// e^x of one number within 2 units in the last place, without a branch; to be inlined under a dispatch.
+    fn v_exp<const FUSED: bool>(x: Self) -> Self;
     /// The numbers in a register.
     fn v_lanes<S: Simd>(a: &Self::V<S>) -> &[Self];
 }
@@ -48,7 +52,7 @@ fn mask_bits<M: bytemuck::NoUninit>(mask: &M, lanes: usize) -> u32 {
 
 macro_rules! vectors {
     ($t:ty, $v:ident, $as:ident, $as_mut:ident, $splat:ident, $fma:ident, $sub:ident, $abs:ident,
-     $max:ident, $min:ident, $rsum:ident, $rmax:ident, $gt:ident) => {
+     $max:ident, $min:ident, $rsum:ident, $rmax:ident, $gt:ident, $exp:ident) => {
         impl Vectors for $t {
             type V<S: Simd> = S::$v;
             #[inline(always)]
@@ -96,6 +100,10 @@ macro_rules! vectors {
                 mask_bits(&simd.$gt(a, b), size_of::<S::$v>() / size_of::<$t>())
             }
             #[inline(always)]
+            fn v_exp<const FUSED: bool>(x: Self) -> Self {
+                crate::generated::$exp::<FUSED, false>(x)
+            }
+            #[inline(always)]
             fn v_lanes<S: Simd>(a: &Self::V<S>) -> &[Self] {
                 bytemuck::cast_slice(std::slice::from_ref(a))
             }
@@ -116,7 +124,8 @@ vectors!(
     min_f32s,
     reduce_sum_f32s,
     reduce_max_f32s,
-    greater_than_f32s
+    greater_than_f32s,
+    exp32
 );
 vectors!(
     f64,
@@ -131,5 +140,6 @@ vectors!(
     min_f64s,
     reduce_sum_f64s,
     reduce_max_f64s,
-    greater_than_f64s
+    greater_than_f64s,
+    exp64
 );

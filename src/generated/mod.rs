@@ -34,6 +34,9 @@ pub use matrix::GeneratedMatrix;
 pub use points::{ball, sphere};
 pub use tensor::GeneratedTensor;
 pub use vexp::{exp_slice, sinh_slice};
+pub(crate) use vexp::{exp32, exp64};
+#[doc(hidden)]
+pub use vexp::{fused, mul_add};
 
 use crate::{Entries, Error, Result, Scalar};
 use faer::{Mat, MatRef};

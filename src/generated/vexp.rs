@@ -55,7 +55,7 @@ impl<T: Scalar> WithSimd for OnSlice<'_, T> {
 
 /// Whether `S` has a fused multiply-add; without one, `mul_add` is a slow library call.
 #[inline(always)]
-pub(super) fn fused<S: Simd>() -> bool {
+pub fn fused<S: Simd>() -> bool {
     size_of::<S::f64s>() > 8 && !cfg!(target_family = "wasm")
 }
 
@@ -110,7 +110,7 @@ pub(super) fn sinh_block<T: Scalar, const FUSED: bool, const N: usize, const K: 
 
 /// a b + c, in one rounding where that is one instruction.
 #[inline(always)]
-pub(super) fn mul_add<T: num_traits::Float, const FUSED: bool>(a: T, b: T, c: T) -> T {
+pub fn mul_add<T: num_traits::Float, const FUSED: bool>(a: T, b: T, c: T) -> T {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -122,7 +122,7 @@ macro_rules! exp_and_sinh {
     ) => {
         /// e^x, or e^x / 2 where `HALVED` (which overflows later).
         #[inline(always)]
-        fn $exp<const FUSED: bool, const HALVED: bool>(x: $float) -> $float {
+        pub(crate) fn $exp<const FUSED: bool, const HALVED: bool>(x: $float) -> $float {
             // 1.5 2^mantissa: a number in this binade has its integer part in its lowest bits.
             const ANCHOR: $float = (3 * ((1 as $bits) << ($mantissa - 1))) as $float;
             const SHIFT: $float = 2.0 * ($bias + 1) as $float;

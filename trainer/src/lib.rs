@@ -4,13 +4,16 @@
 //! Read it in this order:
 //!
 //! - [`model`]: what can be trained, and samples with their classes.
+//! - [`layer`]: an affine layer with its adapter or without; [`brain`]: a frozen weight in half the memory.
 //! - [`network`]: affine layers with an activation between them, and their gradients; [`loss`].
 //! - [`optimizer`]: AdamW, the learning rate over the steps, clipping.
 //! - [`training`]: epochs over a training set, the best one picked on a development set;
 //!   [`checkpoint`]: stopping and going on, bit by bit the same.
 //! - [`metrics`]: accuracy, macro F1, Matthews.
 //! - [`text`]: sentences as sequences of tokens.
+//! - [`encoder`]: BERT and RoBERTa on the CPU.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
+//! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
 //!   figure. [`compare`]: which of two trainings is better, and how sure that is.
 //! - [`svd_lora`]: the program `exp_svd_lora`, SVD-LoRA over both of its ranks; [`factorized`]: the program
@@ -18,12 +21,16 @@
 //!
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
+pub mod brain;
 pub mod checkpoint;
 pub mod compare;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod digits;
+pub mod encoder;
 pub mod factorized;
+pub mod finetune;
+pub mod layer;
 pub mod loss;
 pub mod metrics;
 pub mod model;

@@ -14,35 +14,17 @@
 //!
 //! **Deviations.** None.
 
+pub use crate::layer::{Layer, Weight};
+use crate::layer::{entries, set_layers};
 use crate::loss::cross_entropy;
 use crate::model::{Checksum, Group, Model};
 use anyhow::{Context, Result, anyhow, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
 use lowrank::layers::Activation;
-use lowrank::layers::adapter::{Adapted, Method};
+use lowrank::layers::adapter::Method;
 use lowrank::matrix::check_finite;
 use lowrank::random::gaussian;
-
-/// How the weight (m, n) of a layer is stored and trained.
-#[derive(Debug, Clone)]
-pub enum Weight<T: Scalar> {
-    /// Not trained, and neither is the bias.
-    Frozen(Mat<T>),
-    /// Trained, with the bias.
-    Full(Mat<T>),
-    /// Not trained, and neither is the bias, but the adapter beside it is.
-    Adapted(Adapted<T>),
-}
-
-/// y = W x + b.
-#[derive(Debug, Clone)]
-pub struct Layer<T: Scalar> {
-    /// W, (m, n).
-    pub weight: Weight<T>,
-    /// b, m numbers.
-    pub bias: Vec<T>,
-}
 
 /// The network.
 #[derive(Debug, Clone)]
@@ -115,13 +97,13 @@ impl<T: Scalar> Network<T> {
         if !loss.is_finite() {
             bail!("the loss is {loss}");
         }
-        let trained = |layer: &Layer<T>| !matches!(layer.weight, Weight::Frozen(_));
-        let first = self.layers.iter().position(trained).unwrap_or(self.layers.len());
+        let first = self.layers.iter().position(Layer::trained).unwrap_or(self.layers.len());
         let mut gradients = Vec::new(); // the last one first
         for (k, (layer, pass)) in self.layers.iter().zip(&passed).enumerate().skip(first).rev() {
             let before = if k == 0 { x } else { pass.input.as_ref() };
             let dx = match (&layer.weight, &pass.step) {
                 (Weight::Frozen(w), _) => w.transpose() * &dy,
+                (Weight::Rounded(w), _) => w.to_mat::<T>().transpose() * &dy,
                 (Weight::Full(w), _) => {
                     gradients.push((0..dy.nrows()).map(|i| dy.row(i).iter().copied().sum()).collect());
                     gradients.push(entries((&dy * before.transpose()).as_ref()));
@@ -166,6 +148,7 @@ impl<T: Scalar> Network<T> {
             }
             let (mut output, step) = match &layer.weight {
                 Weight::Frozen(w) | Weight::Full(w) => (w * x, None),
+                Weight::Rounded(w) => (w.to_mat::<T>() * x, None),
                 Weight::Adapted(adapted) => {
                     let step = adapted.step();
                     (step.forward(x).with_context(|| not_finite("output", k))?, Some(step))
@@ -187,46 +170,14 @@ impl<T: Scalar> Model<T> for Network<T> {
     type Input = Vec<T>;
 
     fn groups(&self) -> Vec<Group<T>> {
-        let mut out = Vec::new();
-        for (k, layer) in self.layers.iter().enumerate() {
-            let head = k + 1 == self.layers.len();
-            let mut push = |what: &str, decay, values| {
-                out.push(Group { name: format!("layer {}, {what}", k + 1), decay, head, values });
-            };
-            match &layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    push("weight", true, entries(w.as_ref()));
-                    push("bias", false, layer.bias.clone());
-                }
-                Weight::Adapted(adapted) => push("adapter", true, adapted.values()),
-            }
-        }
-        out
+        let last = self.layers.len().saturating_sub(1);
+        let groups =
+            |(k, layer): (usize, &Layer<T>)| layer.groups(&format!("layer {}, ", k + 1), k == last, true);
+        self.layers.iter().enumerate().flat_map(groups).collect()
     }
 
     fn set(&mut self, groups: &[Group<T>]) -> Result<()> {
-        let mut given = groups.iter();
-        let mut next = |count: usize| match given.next() {
-            Some(group) if group.values.len() == count => Ok(&group.values),
-            Some(group) => bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len()),
-            None => bail!("too few groups of trained numbers"),
-        };
-        for layer in &mut self.layers {
-            match &mut layer.weight {
-                Weight::Frozen(_) => {}
-                Weight::Full(w) => {
-                    let (m, n) = w.shape();
-                    let values = next(m * n)?;
-                    for j in 0..n {
-                        w.col_as_slice_mut(j).copy_from_slice(&values[j * m..(j + 1) * m]);
-                    }
-                    layer.bias.copy_from_slice(next(m)?);
-                }
-                Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
-            }
-        }
-        Ok(())
+        set_layers(self.layers.iter_mut(), groups)
     }
 
     fn logits(&self, inputs: &[&Vec<T>]) -> Result<Mat<T>> {
@@ -239,15 +190,7 @@ impl<T: Scalar> Model<T> for Network<T> {
 
     fn frozen(&self) -> u64 {
         let mut sum = Checksum::default();
-        for layer in &self.layers {
-            let base = match &layer.weight {
-                Weight::Full(_) => continue,
-                Weight::Frozen(w) => w.as_ref(),
-                Weight::Adapted(adapted) => adapted.base(),
-            };
-            sum.add(&entries(base));
-            sum.add(&layer.bias);
-        }
+        self.layers.iter().for_each(|layer| layer.checksum(&mut sum));
         sum.0
     }
 }
@@ -269,24 +212,6 @@ struct Pass<'a, T: Scalar> {
     step: Option<lowrank::layers::adapter::Step<'a, T>>,
 }
 
-impl<T: Scalar> Weight<T> {
-    /// (m, n).
-    pub fn shape(&self) -> (usize, usize) {
-        match self {
-            Weight::Frozen(w) | Weight::Full(w) => w.shape(),
-            Weight::Adapted(adapted) => adapted.base().shape(),
-        }
-    }
-
-    /// The matrix that is applied, (m, n).
-    pub fn merged(&self) -> Mat<T> {
-        match self {
-            Weight::Frozen(w) | Weight::Full(w) => w.clone(),
-            Weight::Adapted(adapted) => adapted.merged(),
-        }
-    }
-}
-
 /// f'(x); 0 at the corner of max(x, 0).
 pub fn slope(activation: Activation, x: f64) -> f64 {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
@@ -302,11 +227,6 @@ pub fn slope(activation: Activation, x: f64) -> f64 {
             0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * c * (1.0 + 3.0 * 0.044715 * x * x)
         }
     }
-}
-
-/// The entries by columns.
-fn entries<T: Scalar>(a: MatRef<'_, T>) -> Vec<T> {
-    a.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect()
 }
 
 fn num_finite<T: Scalar>(x: T) -> bool {

@@ -62,8 +62,8 @@ pub fn factorized(network: &Network<f64>, energy: u32) -> Result<(Network<f64>, 
 /// Stored numbers: factors in place of the weights that have them.
 pub fn stored(network: &Network<f64>) -> usize {
     let weight = |weight: &Weight<f64>| match weight {
-        Weight::Frozen(w) | Weight::Full(w) => w.nrows() * w.ncols(),
         Weight::Adapted(adapted) => adapted.parameters(),
+        stored => stored.shape().0 * stored.shape().1,
     };
     network.layers.iter().map(|layer| weight(&layer.weight) + layer.bias.len()).sum()
 }

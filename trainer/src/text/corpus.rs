@@ -78,9 +78,11 @@ impl Corpus {
         let mut part = |name| take(&mut train, tenth, seed, name);
         let (dev, test, origin) = match (dev, test) {
             (Some(dev), Some(test)) => (dev, test, "dev and test are files of their own"),
-            (Some(dev), None) => {
-                (part("the development set"), dev, "dev is a tenth of the training file, test is the dev file")
-            }
+            (Some(dev), None) => (
+                part("the development set"),
+                dev,
+                "dev is a tenth of the training file, test is the dev file",
+            ),
             (None, Some(test)) => (part("the development set"), test, "dev is a tenth of the training file"),
             (None, None) => {
                 let test = part("the test set");
@@ -89,7 +91,11 @@ impl Corpus {
         };
         let classes = sorted(train.iter().map(|(_, label)| label.as_str()));
         if classes.len() < 2 {
-            bail!("{}: one class only ({}): at least two are needed", files.train.display(), classes.join(""));
+            bail!(
+                "{}: one class only ({}): at least two are needed",
+                files.train.display(),
+                classes.join("")
+            );
         }
         let set = |name: &str, mut texts: Labelled, limit: Option<usize>| -> Result<Set<Text>> {
             if let Some(limit) = limit.filter(|limit| *limit < texts.len()) {

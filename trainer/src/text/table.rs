@@ -135,7 +135,9 @@ fn objects(path: &Path, text: &str) -> Result<Table> {
         for (name, value) in object {
             match value {
                 Value::Object(inner) => {
-                    inner.iter().for_each(|(n, v)| put(&mut table.header, &mut row, &format!("{name}.{n}"), v));
+                    inner
+                        .iter()
+                        .for_each(|(n, v)| put(&mut table.header, &mut row, &format!("{name}.{n}"), v));
                 }
                 value => put(&mut table.header, &mut row, &name, &value),
             }

@@ -145,7 +145,8 @@ fn classes(table: &Table, name: &str) -> Result<Option<Vec<String>>> {
 }
 
 fn copa(table: &Table) -> Result<Vec<Text>> {
-    let [premise, one, two, question] = ["premise", "choice1", "choice2", "question"].map(|n| table.column(n));
+    let [premise, one, two, question] =
+        ["premise", "choice1", "choice2", "question"].map(|n| table.column(n));
     let (premise, one, two, question) = (premise?, one?, two?, question?);
     let text = |row: &Row| {
         let asked = match table.field(row, question)? {

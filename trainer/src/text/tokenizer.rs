@@ -30,8 +30,11 @@ impl Tokenizer {
         if length < special + 2 {
             bail!("a length of {length} tokens: at least {} are needed, {special} are special", special + 2);
         }
-        let cut =
-            TruncationParams { max_length: length, strategy: TruncationStrategy::LongestFirst, ..Default::default() };
+        let cut = TruncationParams {
+            max_length: length,
+            strategy: TruncationStrategy::LongestFirst,
+            ..Default::default()
+        };
         inner.with_truncation(Some(cut)).map_err(wrong)?;
         Ok(Tokenizer { inner })
     }
