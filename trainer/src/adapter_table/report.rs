@@ -23,6 +23,20 @@ pub const PUBLISHED: [(&str, [f64; 8]); 4] = [
     ("LSR s = 16, r = 2 x 2", [80.88, 94.27, 83.41, 68.95, 82.14, 60.32, 63.46, 75.72]),
 ];
 
+/// The encoder of the quick preset.
+const RANDOM: &str = "trainer/tests/checkpoints/bert";
+
+/// What is to be known of an encoder.
+fn warning(model: &str) -> &'static str {
+    match model {
+        RANDOM => {
+            " This encoder has random weights and the texts are rows of letters: it shows that the program runs, and \
+             nothing of the methods."
+        }
+        _ => "",
+    }
+}
+
 /// A method on a task at the learning rate that is best on dev.
 #[derive(Debug, Clone)]
 struct Line {
@@ -97,7 +111,9 @@ pub fn text(rows: &[Row]) -> Result<String> {
     let (lines, tasks) = (lines(rows)?, tasks(rows));
     let averages = if tasks.len() > 1 { averages(&lines, &tasks) } else { Vec::new() };
     let first = rows.iter().find(|r| r.dev.is_finite()).context("no trial gave an answer")?;
-    let mut out = format!("\n{:<25}{:>10}{:>6}{:>10}", "method", "trained", "head", "s/step");
+    let warning = warning(&first.model).trim_start();
+    let mut out = if warning.is_empty() { String::new() } else { format!("\n{warning}\n") };
+    out += &format!("\n{:<25}{:>10}{:>6}{:>10}", "method", "trained", "head", "s/step");
     for task in &tasks {
         out += &format!("{:>16}{:>10}", short(task), "rate");
     }
@@ -287,12 +303,6 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
     });
     let trials = rows.iter().map(|row| study.trial(row)).collect::<Result<Vec<_>>>()?;
     let (first, seeds) = (&rows[0], lines.iter().map(|l| l.tests.len()).max().unwrap_or(0));
-    let random = if first.model.ends_with("checkpoints/bert") {
-        " This encoder has random weights and the texts are rows of letters: the figure shows that the program runs, \
-         and nothing of the methods."
-    } else {
-        ""
-    };
     Ok(Sheet {
         title: format!("Adapters beside the encoder {}", short(&first.model)),
         panels: tasks(rows).into_iter().map(panel).collect(),
@@ -300,10 +310,11 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
         caption: format!(
             "Each method beside query and value of some blocks, with the head: at most {} texts, {} epochs, batches of \
              32. Marks: means over {seeds} seed{}; whiskers: one standard error. Learning rate and epoch are those best \
-             on dev, test is reported. 32-bit floating point.{random}\nMade by: {}",
+             on dev, test is reported. 32-bit floating point.{}\nMade by: {}",
             first.train,
             first.epochs,
             if seeds == 1 { "" } else { "s" },
+            warning(&first.model),
             study.command(&trials)
         ),
     })

@@ -1,6 +1,7 @@
 //! Gradients against differences, the optimizer against PyTorch, the metrics against scikit-learn, resuming,
 //! and what happens when numbers are not finite; texts (text.rs).
 
+mod adapter_table;
 mod finetune;
 mod text;
 
