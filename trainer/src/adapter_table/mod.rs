@@ -14,13 +14,12 @@
 //! number of parameters: here there are LoRAs of several ranks.
 
 pub mod form;
+mod places;
 pub mod report;
 
 use crate::encoder::{Config as Sizes, Encoder, Loading};
-use crate::metrics::Metric;
 use crate::model::{Model, Split};
 use crate::optimizer::AdamW;
-use crate::text::{Columns, Corpus, Samples, Tokenizer, Tokens};
 use crate::training::{Event, Settings, Trainer, confusion};
 use anyhow::{Result, bail};
 pub use form::Form;
@@ -29,9 +28,9 @@ use lowrank_experiments::plot::sheet::Sheet;
 use lowrank_experiments::study::{Program, Study, distinct, program};
 use lowrank_experiments::table::{Record, row};
 use lowrank_experiments::weights::lasting;
+use places::{Texts, place, present, short};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What to measure.
@@ -315,50 +314,5 @@ impl Study for AdapterTable {
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         Ok(vec![("adapter_table".to_string(), report::sheet(self, rows)?)])
-    }
-}
-
-/// A task's texts as tokens, and what it is judged by.
-struct Texts {
-    sets: Split<Tokens>,
-    metric: Metric,
-}
-
-impl Texts {
-    fn read(config: &Config, trial: &Trial) -> Result<Self> {
-        let samples = Samples { train: Some(trial.train), dev: Some(config.dev), test: Some(config.test) };
-        let corpus = Corpus::open(&place(trial.task), None, &Columns::default(), samples, 0)?;
-        let tokenizer = place(config.tokenizer.as_deref().unwrap_or(trial.model));
-        let sets = Tokenizer::open(&tokenizer, config.length)?.split(&corpus.split)?;
-        Ok(Texts { sets, metric: corpus.task.metric() })
-    }
-}
-
-/// The name of a folder.
-pub(crate) fn short(path: &str) -> String {
-    let name = Path::new(path).file_name();
-    name.map_or_else(|| path.to_string(), |name| name.to_string_lossy().into_owned())
-}
-
-/// A path from here or, where there is none, from the root of the sources.
-fn place(path: &str) -> PathBuf {
-    let from_root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-    if Path::new(path).exists() { PathBuf::from(path) } else { from_root }
-}
-
-/// Where a path is; an error says what brings it, or the option that names another.
-fn present(path: &str, option: &str) -> Result<PathBuf> {
-    let found = place(path);
-    match path {
-        _ if found.exists() => Ok(found),
-        "data/minilm" | "data/rotten_tomatoes" => {
-            bail!(
-                "{path} is not there: run scripts/fetch_text.sh, which fetches it, or name another by {option}"
-            )
-        }
-        _ => bail!(
-            "{path} is not there, neither here nor from the root of the sources: put it there, or name what you \
-             have by {option} (folders of GLUE are not fetched by a script)"
-        ),
     }
 }

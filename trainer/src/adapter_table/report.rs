@@ -1,7 +1,8 @@
 //! What the trials of `exp_adapter_table` say: a table in the manner of Table 1 of Li and Sarwate (LSR-Adapt), theirs
 //! beside, verdicts on their claim at equal budgets, and the figure.
 
-use super::{AdapterTable, Form, Row, short};
+use super::places::short;
+use super::{AdapterTable, Form, Row};
 use crate::compare::{Mean, Scores, best_rate, verdict};
 use crate::report::marks;
 use anyhow::{Context, Result, bail};
