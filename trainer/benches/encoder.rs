@@ -61,9 +61,7 @@ fn run(base: &Encoder<f32>, line: &str) -> Result<String> {
         None if method == "head" => Training::Head,
         None if method == "full" => Training::Full,
         Some(("lora", rank)) => adapters(Method::Lora { rank: rank.parse()? }),
-        Some(("lsr", terms)) => {
-            adapters(Method::Lsr { terms: terms.parse()?, ranks: (2, 2), shapes: None })
-        }
+        Some(("lsr", terms)) => adapters(Method::Lsr { terms: terms.parse()?, ranks: (2, 2), shapes: None }),
         _ => bail!("`{method}` is no method"),
     };
     let mut model = base.adapt(&training, 0)?;

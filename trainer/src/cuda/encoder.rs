@@ -224,7 +224,6 @@ impl<B: Backend> Model<f32> for Resident<B> {
 }
 
 impl<B: Backend> Resident<B> {
-
     /// Runs all blocks; what the backward pass needs is kept from block `first` on. `watched`: stops with an error at
     /// the first block whose output is not finite.
     fn forward(
