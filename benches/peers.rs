@@ -2,12 +2,14 @@
 //! runs it, and the others on the same inputs, and prints the table.
 //!
 //! - `--inputs DIR WORD..` writes inputs to a folder, as npy and npz files: `N` matrices, `tensor:N` a
-//!   tensor, `train:N:RANK:ORDER` tensor trains.
+//!   tensor, `train:N:RANK:ORDER` tensor trains, `adapter:N:TOKENS` a layer's weight and tokens.
 //! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
 //!   `NAME SCALAR N RANK STEPS`, with `seed K` where the seed is not 0, and with `keep` at its end where
 //!   the result is to go to `DIR/ours.npy`.
 //! - otherwise every workload runs once in small, in a temporary folder.
 
+#[path = "peers/adapters.rs"]
+mod adapters;
 #[path = "peers/tensors.rs"]
 mod tensors;
 
@@ -56,6 +58,7 @@ fn main() -> std::result::Result<(), Failure> {
 fn write(folder: &Path, word: &str) -> std::result::Result<(), Failure> {
     match word.split(':').collect::<Vec<_>>()[..] {
         ["tensor", n] => tensors::write_tensor(folder, n.parse()?),
+        ["adapter", n, tokens] => adapters::write(folder, (n.parse()?, tokens.parse()?)),
         ["train", n, rank, order] => {
             tensors::write_trains(folder, (n.parse()?, rank.parse()?, order.parse()?))
         }
@@ -82,7 +85,7 @@ fn small() -> std::result::Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("lowrank-peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let run = || -> std::result::Result<(), Failure> {
-        for word in ["200", "tensor:20", "train:4:4:6"] {
+        for word in ["200", "tensor:20", "train:4:4:6", "adapter:48:32"] {
             write(&folder, word)?;
         }
         let mut bench = Bench::new(&folder);
@@ -103,6 +106,11 @@ fn small() -> std::result::Result<(), Failure> {
             "inner f64 4 4 6",
             "hadamard f64 4 4 6",
             "cross f64 8 0 3",
+            "frozen f32 48 0 32",
+            "lora f32 48 4 32",
+            "lsr f32 48 2 32",
+            "dora f32 48 4 32",
+            "lokr f32 48 4 32",
         ] {
             println!("{line}: {} s", bench.run(line)?);
         }
@@ -147,6 +155,9 @@ impl Bench {
             return Ok(seconds);
         }
         if let Some(seconds) = tensors::train(name, &self.folder, sizes, keep)? {
+            return Ok(seconds);
+        }
+        if let Some(seconds) = adapters::step(name, &self.folder, sizes, keep)? {
             return Ok(seconds);
         }
         let sizes = (n, rank, steps, seed);

@@ -8,12 +8,14 @@
 //! | named arrays | [`read_npz`], [`read_npz_as`], [`write_npz`] |
 //! | the weights of a network | [`Safetensors`], [`write_safetensors`] |
 //! | a decomposition: [`LowRank`](crate::LowRank), [`Svd`](crate::svd::Svd), [`Kronecker`](crate::kronecker::Kronecker), [`Separated`](crate::Separated), [`Tucker`](crate::Tucker), [`Cp`](crate::tensor::Cp), [`TensorTrain`](crate::TensorTrain), [`TrainOperator`](crate::tensor::train::TrainOperator) | [`save`], [`load`] |
+//! | adapters of any method, in their own numbers | [`AdapterFile`] |
 //! | a LoRA adapter as a folder of PEFT | [`PeftFolder`] |
 //! | any file, whole or not at all | [`atomic_write`] |
 //!
 //! Files are taken for hostile: every size a header claims is compared with the size of the file
 //! before anything is allocated, a truncated file is an error, and no file causes a panic.
 
+mod adapter_file;
 mod atomic;
 mod decomposition;
 mod json;
@@ -29,6 +31,7 @@ mod safetensors;
 mod safetensors_header;
 mod source;
 
+pub use adapter_file::{AdapterFile, AdapterLayer};
 pub use atomic::atomic_write;
 pub use decomposition::{Decomposition, Part, Parts, load, save};
 pub use mapped::{MappedNpy, MappedRows};

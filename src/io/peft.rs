@@ -50,8 +50,8 @@ impl<T: Scalar> PeftFolder<T> {
     /// last; either file is whole or as it was.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for no layer, a rank of 0, a scaling that is not finite, or magnitudes on
-    /// some layers only; [`Error::Shape`] where a layer's parts do not fit; [`Error::NonFinite`];
+    /// [`Error::Parameter`] for no layer, a rank of 0, a scaling that is not finite, magnitudes on some
+    /// layers only, or a head of an adapted module; [`Error::Shape`] where a layer's parts do not fit; [`Error::NonFinite`];
     /// [`Error::Io`].
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
@@ -105,6 +105,9 @@ impl<T: Scalar> PeftFolder<T> {
         }
         let module = |path: &String| path.rsplit_once('.').map_or(path.clone(), |(module, _)| module.into());
         let heads: BTreeSet<String> = self.heads.keys().map(module).collect();
+        if let Some(both) = heads.iter().find(|head| self.layers.contains_key(*head)) {
+            return wrong("heads", both.clone(), "a module is either adapted or trained in full");
+        }
         Ok(json!({
             "peft_type": "LORA",
             "task_type": self.task,

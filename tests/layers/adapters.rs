@@ -7,7 +7,7 @@ use lowrank::random::gaussian;
 use lowrank::svd::Rank;
 use lowrank::{Error, LowRank, Scalar};
 
-const METHODS: [Method; 9] = [
+pub const METHODS: [Method; 9] = [
     Method::Lora { rank: 3 },
     Method::Dora { rank: 2 },
     Method::Lsr { terms: 3, ranks: (2, 1), shapes: None },
@@ -20,12 +20,12 @@ const METHODS: [Method; 9] = [
 ];
 const SHAPE: (usize, usize) = (12, 8);
 
-fn weight<T: Scalar>() -> Mat<T> {
+pub fn weight<T: Scalar>() -> Mat<T> {
     gaussian(SHAPE.0, SHAPE.1, 3, "weight")
 }
 
 /// A layer in the midst of training: no part is zero.
-fn trained<T: Scalar>(method: Method) -> Adapted<T> {
+pub fn trained<T: Scalar>(method: Method) -> Adapted<T> {
     let mut layer = method.adapt(weight::<T>(), 0.5, 1).unwrap();
     let noise = gaussian::<T>(layer.parameters(), 1, 5, "training");
     let values: Vec<T> =
@@ -34,11 +34,11 @@ fn trained<T: Scalar>(method: Method) -> Adapted<T> {
     layer
 }
 
-fn samples<T: Scalar>() -> (Mat<T>, Mat<T>) {
+pub fn samples<T: Scalar>() -> (Mat<T>, Mat<T>) {
     (gaussian(SHAPE.1, 7, 6, "inputs"), gaussian(SHAPE.0, 7, 6, "gradients"))
 }
 
-fn relative<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> f64 {
+pub fn relative<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> f64 {
     let norm = |m: &dyn Fn(usize, usize) -> f64| {
         let entries = (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j)));
         entries.map(|(i, j)| m(i, j).powi(2)).sum::<f64>().sqrt()

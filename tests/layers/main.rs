@@ -5,6 +5,7 @@
 mod support;
 
 mod adapters;
+mod native;
 mod peft;
 
 use lowrank::faer::{Mat, Scale};

@@ -15,10 +15,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 /// A folder of its own, removed at the end.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("lowrank_peft_{name}_{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Self(path)

@@ -49,8 +49,10 @@ impl Task {
     }
 }
 
-/// Reads the images of a file ([`FILE`]), each a sample of its 64 entries by rows, divided by 16, and splits
-/// them: 60 % to train on, 20 % to choose by, 20 % to report. The parts of all tasks are the same images.
+/// Reads the images of a file ([`FILE`]), each a sample of its 64 entries by rows, from -1, white, to 1,
+/// black, and splits them: 60 % to train on, 20 % to choose by, 20 % to report. The parts of all tasks are the
+/// same images. Entries from 0 to 1 would give inverted images, which are nearly all black, so large a mean that
+/// the first steps along it can shut every rectifier of a layer, and nothing trains from there on.
 ///
 /// # Errors
 /// Where the file cannot be read or is not of bytes (N, 65) in their ranges.
@@ -70,7 +72,7 @@ pub fn load<T: Scalar>(path: impl AsRef<Path>, task: Task) -> Result<Split<Vec<T
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut stream(0, "the split of the digits", 0));
     let sample = |image: &[f64]| -> Vec<T> {
-        (0..PIXELS).map(|i| T::of(task.pixel(image, i / 8, i % 8) / BLACK)).collect()
+        (0..PIXELS).map(|i| T::of(2.0 * task.pixel(image, i / 8, i % 8) / BLACK - 1.0)).collect()
     };
     let set = |rows: &[usize]| Set {
         inputs: rows.iter().map(|row| sample(images[*row])).collect(),

@@ -3,9 +3,9 @@
 //! **Cost.** For N samples: factors 2 N r (m + n) flops to apply, twice that to pull a gradient back;
 //! each Kronecker term 2 N m2 n1 (n2 + m1) (or the other order, if that is less), and the same twice.
 
-use crate::kronecker::Kronecker;
-use crate::matrix::product_into;
-use crate::{LowRank, Operator, Result, Scalar};
+use crate::kronecker::Products;
+use crate::matrix::{product_into, product_onto};
+use crate::{LowRank, Result, Scalar};
 use faer::{Mat, MatRef};
 
 /// An update of a weight, or the gradient of a loss with respect to one.
@@ -64,7 +64,8 @@ impl<T: Scalar> Delta<T> {
     /// # Errors
     /// [`crate::Error::Shape`], [`crate::Error::NonFinite`].
     pub fn apply(&self, x: MatRef<'_, T>) -> Result<Mat<T>> {
-        self.sum(x, false)
+        super::adapted::check_samples("x", x, self.shape().1)?;
+        self.onto(Mat::zeros(self.shape().0, x.ncols()), x, false)
     }
 
     /// dW' y for y (m, N): (n, N).
@@ -72,24 +73,27 @@ impl<T: Scalar> Delta<T> {
     /// # Errors
     /// As for [`Delta::apply`].
     pub fn apply_transpose(&self, y: MatRef<'_, T>) -> Result<Mat<T>> {
-        self.sum(y, true)
+        super::adapted::check_samples("y", y, self.shape().0)?;
+        self.onto(Mat::zeros(self.shape().1, y.ncols()), y, true)
     }
 
-    fn sum(&self, x: MatRef<'_, T>, transposed: bool) -> Result<Mat<T>> {
-        let (m, n) = self.shape();
-        let (rows, inner) = if transposed { (n, m) } else { (m, n) };
-        super::adapted::check_samples("x", x, inner)?;
-        let mut out = Mat::zeros(rows, x.ncols());
+    /// `out + dW x`, or `out + dW' x`, for samples that are checked.
+    pub(super) fn onto(&self, mut out: Mat<T>, x: MatRef<'_, T>, transposed: bool) -> Result<Mat<T>> {
         match self {
             Delta::LowRank(f) => {
                 let (left, right) = if transposed { (&f.v, &f.u) } else { (&f.u, &f.v) };
-                product_into(out.as_mut(), left.as_ref(), product(right.transpose(), x).as_ref());
+                product_onto(out.as_mut(), true, left.as_ref(), product(right.transpose(), x).as_ref());
             }
             Delta::Kronecker(terms) => {
-                for (p, q) in terms {
-                    let term = Kronecker::new(vec![p.clone(), q.clone()])?;
-                    out += if transposed { term.apply_transpose(x)? } else { term.apply(x)? };
-                }
+                let factors = terms.iter().map(|(p, q)| {
+                    let pair =
+                        if transposed { [p.transpose(), q.transpose()] } else { [p.as_ref(), q.as_ref()] };
+                    (T::of(1.0), pair.to_vec())
+                });
+                let shape = if transposed { (self.shape().1, self.shape().0) } else { self.shape() };
+                let mut sum = Mat::zeros(out.nrows(), out.ncols());
+                Products::new(shape, factors)?.run(sum.as_mut(), x)?;
+                out += sum;
             }
         }
         Ok(out)
@@ -105,7 +109,12 @@ impl<T: Scalar> Delta<T> {
         super::adapted::check_samples("x", x, n)?;
         super::adapted::check_samples("dy", dy, m)?;
         super::adapted::check_count(x, dy)?;
-        Ok(match self {
+        Ok(self.gradient(x, dy))
+    }
+
+    /// [`Delta::pull`] for samples that are checked.
+    pub(super) fn gradient(&self, x: MatRef<'_, T>, dy: MatRef<'_, T>) -> Self {
+        match self {
             Delta::LowRank(f) => {
                 let (inner, outer) =
                     (product(x.transpose(), f.v.as_ref()), product(dy.transpose(), f.u.as_ref()));
@@ -115,7 +124,7 @@ impl<T: Scalar> Delta<T> {
                 let (x, dy) = (x.to_owned(), dy.to_owned()); // by columns
                 Delta::Kronecker(terms.iter().map(|(p, q)| pull_term(p, q, &x, &dy)).collect())
             }
-        })
+        }
     }
 
     /// The same for a gradient G (m, n) with respect to dW itself.

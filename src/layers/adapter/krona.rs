@@ -8,7 +8,6 @@ use crate::{Result, Scalar};
 #[derive(Debug, Clone)]
 pub struct KronA<T: Scalar> {
     parts: Parts<T>,
-    shapes: [(usize, usize); 2],
 }
 
 impl<T: Scalar> KronA<T> {
@@ -20,20 +19,22 @@ impl<T: Scalar> KronA<T> {
     pub fn new(a: (usize, usize), b: (usize, usize), seed: u64) -> Result<Self> {
         super::method::check_pair(a, b)?;
         let parts = Parts::zeros(vec![single("a", a.0, a.1), single("b", b.0, b.1)]);
-        Ok(Self { parts: parts.fill(0, (1.0 / a.1 as f64).sqrt(), seed), shapes: [a, b] })
+        Ok(Self { parts: parts.fill(0, (1.0 / a.1 as f64).sqrt(), seed) })
+    }
+
+    pub(super) fn from_parts(parts: Parts<T>) -> Result<Self> {
+        let ([_, m1, n1], [_, m2, n2]) = (parts.sizes(0), parts.sizes(1));
+        parts.check(&[[1, m1, n1], [1, m2, n2]])?;
+        super::method::check_pair((m1, n1), (m2, n2))?;
+        Ok(Self { parts })
     }
 }
 
 impl<T: Scalar> Adapter<T> for KronA<T> {
-    fn parts(&self) -> &Parts<T> {
-        &self.parts
-    }
-    fn parts_mut(&mut self) -> &mut Parts<T> {
-        &mut self.parts
-    }
+    by_parts!("kron-a");
     fn shape(&self) -> (usize, usize) {
-        let [a, b] = self.shapes;
-        (a.0 * b.0, a.1 * b.1)
+        let (a, b) = (self.parts.matrix(0), self.parts.matrix(1));
+        (a.nrows() * b.nrows(), a.ncols() * b.ncols())
     }
     fn delta(&self) -> Delta<T> {
         Delta::Kronecker(vec![(self.parts.matrix(0).to_owned(), self.parts.matrix(1).to_owned())])
@@ -41,8 +42,5 @@ impl<T: Scalar> Adapter<T> for KronA<T> {
     fn pull_back(&self, gradient: &Delta<T>) -> Vec<T> {
         let Delta::Kronecker(terms) = gradient else { unreachable!("the form of `delta`") };
         joined(&[&terms[0].0, &terms[0].1])
-    }
-    fn boxed(&self) -> Box<dyn Adapter<T>> {
-        Box::new(self.clone())
     }
 }

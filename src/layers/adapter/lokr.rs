@@ -1,5 +1,6 @@
 //! Kronecker products with a low-rank factor: dW = C (x) (D E) (Yeh et al., LyCORIS, 2023).
 
+use super::delta::product;
 use super::parts::{joined, single};
 use super::{Adapter, Delta, Parts};
 use crate::{Result, Scalar};
@@ -9,7 +10,6 @@ use crate::{Result, Scalar};
 #[derive(Debug, Clone)]
 pub struct LoKr<T: Scalar> {
     parts: Parts<T>,
-    shapes: [(usize, usize); 2],
 }
 
 impl<T: Scalar> LoKr<T> {
@@ -25,33 +25,34 @@ impl<T: Scalar> LoKr<T> {
         let parts =
             vec![single("c", first.0, first.1), single("d", second.0, rank), single("e", rank, second.1)];
         let parts = Parts::zeros(parts).fill(1, (1.0 / rank as f64).sqrt(), seed);
-        Ok(Self {
-            parts: parts.fill(2, (1.0 / (3.0 * second.1 as f64)).sqrt(), seed),
-            shapes: [first, second],
-        })
+        Ok(Self { parts: parts.fill(2, (1.0 / (3.0 * second.1 as f64)).sqrt(), seed) })
+    }
+
+    pub(super) fn from_parts(parts: Parts<T>) -> Result<Self> {
+        let ([_, m1, n1], [_, m2, rank], [_, _, n2]) = (parts.sizes(0), parts.sizes(1), parts.sizes(2));
+        parts.check(&[[1, m1, n1], [1, m2, rank], [1, rank, n2]])?;
+        super::method::check_pair((m1, n1), (m2, n2))?;
+        super::method::check_rank(rank, m2.min(n2))?;
+        Ok(Self { parts })
     }
 }
 
 impl<T: Scalar> Adapter<T> for LoKr<T> {
-    fn parts(&self) -> &Parts<T> {
-        &self.parts
-    }
-    fn parts_mut(&mut self) -> &mut Parts<T> {
-        &mut self.parts
-    }
+    by_parts!("lo-kr");
     fn shape(&self) -> (usize, usize) {
-        let [a, b] = self.shapes;
-        (a.0 * b.0, a.1 * b.1)
+        let [c, d, e] = [0, 1, 2].map(|i| self.parts.matrix(i));
+        (c.nrows() * d.nrows(), c.ncols() * e.ncols())
     }
     fn delta(&self) -> Delta<T> {
-        Delta::Kronecker(vec![(self.parts.matrix(0).to_owned(), self.parts.matrix(1) * self.parts.matrix(2))])
+        Delta::Kronecker(vec![(
+            self.parts.matrix(0).to_owned(),
+            product(self.parts.matrix(1), self.parts.matrix(2)),
+        )])
     }
     fn pull_back(&self, gradient: &Delta<T>) -> Vec<T> {
         let Delta::Kronecker(terms) = gradient else { unreachable!("the form of `delta`") };
         let (dc, dq) = &terms[0];
-        joined(&[dc, &(dq * self.parts.matrix(2).transpose()), &(self.parts.matrix(1).transpose() * dq)])
-    }
-    fn boxed(&self) -> Box<dyn Adapter<T>> {
-        Box::new(self.clone())
+        let [d, e] = [1, 2].map(|i| self.parts.matrix(i).transpose());
+        joined(&[dc, &product(dq.as_ref(), e), &product(d, dq.as_ref())])
     }
 }

@@ -9,7 +9,6 @@ use faer::MatRef;
 #[derive(Debug, Clone)]
 pub struct Lora<T: Scalar> {
     parts: Parts<T>,
-    shape: (usize, usize),
 }
 
 impl<T: Scalar> Lora<T> {
@@ -21,7 +20,14 @@ impl<T: Scalar> Lora<T> {
         let (m, n) = shape;
         super::method::check_rank(rank, m.min(n))?;
         let parts = Parts::zeros(vec![single("b", m, rank), single("a", rank, n)]);
-        Ok(Self { parts: parts.fill(1, (1.0 / (3.0 * n as f64)).sqrt(), seed), shape })
+        Ok(Self { parts: parts.fill(1, (1.0 / (3.0 * n as f64)).sqrt(), seed) })
+    }
+
+    pub(super) fn from_parts(parts: Parts<T>) -> Result<Self> {
+        let ([_, m, rank], [_, _, n]) = (parts.sizes(0), parts.sizes(1));
+        parts.check(&[[1, m, rank], [1, rank, n]])?;
+        super::method::check_rank(rank, m.min(n))?;
+        Ok(Self { parts })
     }
 
     /// B = U, A = V' of an update that is known, for instance [`crate::layers::optimal_update`].
@@ -48,14 +54,9 @@ impl<T: Scalar> Lora<T> {
 }
 
 impl<T: Scalar> Adapter<T> for Lora<T> {
-    fn parts(&self) -> &Parts<T> {
-        &self.parts
-    }
-    fn parts_mut(&mut self) -> &mut Parts<T> {
-        &mut self.parts
-    }
+    by_parts!("lora");
     fn shape(&self) -> (usize, usize) {
-        self.shape
+        (self.b().nrows(), self.a().ncols())
     }
     fn delta(&self) -> Delta<T> {
         Delta::LowRank(LowRank { u: self.b().to_owned(), v: self.a().transpose().to_owned() })
@@ -63,8 +64,5 @@ impl<T: Scalar> Adapter<T> for Lora<T> {
     fn pull_back(&self, gradient: &Delta<T>) -> Vec<T> {
         let Delta::LowRank(LowRank { u, v }) = gradient else { unreachable!("the form of `delta`") };
         joined(&[u, &v.transpose().to_owned()])
-    }
-    fn boxed(&self) -> Box<dyn Adapter<T>> {
-        Box::new(self.clone())
     }
 }

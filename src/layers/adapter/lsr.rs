@@ -18,12 +18,11 @@
 //! enough for any factor of rank r. That is not so: a generic 768 x 4 factor needs 48 terms of factors 32 x 2
 //! and 24 x 2. The coefficients lambda_k are absorbed by the factors.
 
-use super::parts::joined;
 use super::{Adapter, Delta, Part, Parts};
 use crate::kronecker::size;
 use crate::separated::{Nearest, SeparationRank, nearest};
 use crate::{Error, LowRank, Result, Scalar};
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 
 /// The shapes of the factors of [`Lsr`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +35,23 @@ pub struct LsrShapes {
     pub inputs: (usize, usize),
 }
 
+impl LsrShapes {
+    fn check(self, terms: usize) -> Result<()> {
+        let LsrShapes { outputs: (m1, m2), ranks: (r1, r2), inputs: (n1, n2) } = self;
+        if [m1, m2, r1, r2, n1, n2].contains(&0) {
+            let expected = "factors of at least one row and column are needed".into();
+            return Err(Error::Shape { argument: "shapes", expected, found: vec![m1, m2, r1, r2, n1, n2] });
+        }
+        size([m1, m2, r1, r2].into_iter())?;
+        size([n1, n2, r1, r2].into_iter())?;
+        super::method::check_rank(terms, usize::MAX)
+    }
+}
+
 /// dW = A B with A and B sums of s Kronecker products; parts `a1`, `a2`, `b1`, `b2`.
 #[derive(Debug, Clone)]
 pub struct Lsr<T: Scalar> {
     parts: Parts<T>,
-    shapes: LsrShapes,
-    terms: usize,
 }
 
 /// What [`Lsr::compress`] found.
@@ -66,21 +76,24 @@ impl<T: Scalar> Lsr<T> {
         let (m, s) = ((shapes.outputs.0 * shapes.outputs.1) as f64, terms as f64);
         let deviation = (3.0 * m * s).powf(-0.25);
         let parts = out.parts.fill(0, deviation, seed).fill(1, deviation, seed);
-        Ok(Self { parts: parts.fill(2, s.powf(-0.5), seed), ..out })
+        Ok(Self { parts: parts.fill(2, s.powf(-0.5), seed) })
     }
 
     fn zeros(shapes: LsrShapes, terms: usize) -> Result<Self> {
+        shapes.check(terms)?;
         let LsrShapes { outputs: (m1, m2), ranks: (r1, r2), inputs: (n1, n2) } = shapes;
-        if [m1, m2, r1, r2, n1, n2].contains(&0) {
-            let expected = "factors of at least one row and column are needed".into();
-            return Err(Error::Shape { argument: "shapes", expected, found: vec![m1, m2, r1, r2, n1, n2] });
-        }
-        size([m1, m2, r1, r2].into_iter())?;
-        size([n1, n2, r1, r2].into_iter())?;
-        super::method::check_rank(terms, usize::MAX)?;
         let part = |name, rows, cols| Part { name, terms, rows, cols };
         let parts = vec![part("a1", m1, r1), part("a2", m2, r2), part("b1", r1, n1), part("b2", r2, n2)];
-        Ok(Self { parts: Parts::zeros(parts), shapes, terms })
+        Ok(Self { parts: Parts::zeros(parts) })
+    }
+
+    pub(super) fn from_parts(parts: Parts<T>) -> Result<Self> {
+        let out = Self { parts };
+        let (s, LsrShapes { outputs: (m1, m2), ranks: (r1, r2), inputs: (n1, n2) }) =
+            (out.terms(), out.shapes());
+        out.parts.check(&[[s, m1, r1], [s, m2, r2], [s, r1, n1], [s, r2, n2]])?;
+        out.shapes().check(s)?;
+        Ok(out)
     }
 
     /// The nearest sums of `terms` Kronecker products to the factors U (m, r) and V' (r, n) of a LoRA
@@ -139,71 +152,84 @@ impl<T: Scalar> Lsr<T> {
 
     /// The shapes of the factors.
     pub fn shapes(&self) -> LsrShapes {
-        self.shapes
+        let [[_, m1, r1], [_, m2, r2], [_, _, n1], [_, _, n2]] = [0, 1, 2, 3].map(|i| self.parts.sizes(i));
+        LsrShapes { outputs: (m1, m2), ranks: (r1, r2), inputs: (n1, n2) }
     }
     /// The number of terms, s.
     pub fn terms(&self) -> usize {
-        self.terms
+        self.parts.sizes(0)[0]
     }
 }
 
 impl<T: Scalar> Adapter<T> for Lsr<T> {
-    fn parts(&self) -> &Parts<T> {
-        &self.parts
-    }
-    fn parts_mut(&mut self) -> &mut Parts<T> {
-        &mut self.parts
-    }
+    by_parts!("lsr");
     fn shape(&self) -> (usize, usize) {
-        let LsrShapes { outputs, inputs, .. } = self.shapes;
+        let LsrShapes { outputs, inputs, .. } = self.shapes();
         (outputs.0 * outputs.1, inputs.0 * inputs.1)
     }
     fn delta(&self) -> Delta<T> {
-        let LsrShapes { outputs, ranks, inputs } = self.shapes;
+        let LsrShapes { outputs, ranks, inputs } = self.shapes();
         let stacks = |i: usize| (self.parts.stack(i), self.parts.stack(i + 1));
-        let u = sum_of_products(stacks(0), (outputs.0, ranks.0), (outputs.1, ranks.1)); // (m, r)
-        let b = sum_of_products(stacks(2), (ranks.0, inputs.0), (ranks.1, inputs.1)); // (r, n)
-        Delta::LowRank(LowRank { u, v: b.transpose().to_owned() })
+        let (mut u, mut v) = (
+            Mat::zeros(outputs.0 * outputs.1, ranks.0 * ranks.1),
+            Mat::zeros(inputs.0 * inputs.1, ranks.0 * ranks.1),
+        );
+        sum_of_products(u.as_mut(), stacks(0), (outputs.0, ranks.0), (outputs.1, ranks.1));
+        sum_of_products(v.as_mut().transpose_mut(), stacks(2), (ranks.0, inputs.0), (ranks.1, inputs.1));
+        Delta::LowRank(LowRank { u, v })
     }
     fn pull_back(&self, gradient: &Delta<T>) -> Vec<T> {
         let Delta::LowRank(LowRank { u, v }) = gradient else { unreachable!("the form of `delta`") };
-        let LsrShapes { outputs, ranks, inputs } = self.shapes;
-        let pull = |i: usize, g: MatRef<'_, T>, first: (usize, usize), second: (usize, usize)| {
-            let g = rearranged(g, first, second); // (m2 r2, m1 r1)
-            [g.transpose() * self.parts.stack(i + 1), &g * self.parts.stack(i)]
-        };
-        let [a1, a2] = pull(0, u.as_ref(), (outputs.0, ranks.0), (outputs.1, ranks.1));
-        let [b1, b2] = pull(2, v.transpose(), (ranks.0, inputs.0), (ranks.1, inputs.1));
-        joined(&[&a1, &a2, &b1, &b2])
-    }
-    fn boxed(&self) -> Box<dyn Adapter<T>> {
-        Box::new(self.clone())
+        let LsrShapes { outputs, ranks, inputs } = self.shapes();
+        let mut out = vec![T::of(0.0); self.parts.values().len()];
+        let mut rest = &mut out[..];
+        let sides = [(0, u.as_ref(), outputs, ranks), (2, v.transpose(), ranks, inputs)];
+        for (i, gradient, rows, cols) in sides {
+            let (first, second) = (self.parts.stack(i), self.parts.stack(i + 1));
+            let g = rearranged(gradient, (rows.0, cols.0), (rows.1, cols.1)); // (m2 r2, m1 r1)
+            for (lhs, rhs) in [(g.transpose(), second), (g.as_ref(), first)] {
+                let (place, after) = rest.split_at_mut(lhs.nrows() * rhs.ncols());
+                T::product(
+                    MatMut::from_column_major_slice_mut(place, lhs.nrows(), rhs.ncols()),
+                    false,
+                    lhs,
+                    rhs,
+                );
+                rest = after;
+            }
+        }
+        out
     }
 }
 
 /// sum_k P_k (x) Q_k for stacks (a b, s) of matrices P_k of shape `first` and Q_k of shape `second`.
 fn sum_of_products<T: Scalar>(
+    mut out: MatMut<'_, T>,
     (p, q): (MatRef<'_, T>, MatRef<'_, T>),
     first: (usize, usize),
     second: (usize, usize),
-) -> Mat<T> {
-    let products = q * p.transpose(); // (m2 r2, m1 r1)
-    let mut out = Mat::zeros(first.0 * second.0, first.1 * second.1);
+) {
+    let mut products = Mat::zeros(q.nrows(), p.nrows()); // (m2 r2, m1 r1)
+    T::product(products.as_mut(), false, q, p.transpose());
     for (j1, i1) in (0..first.1).flat_map(|j| (0..first.0).map(move |i| (j, i))) {
+        let mut place = out.as_mut().submatrix_mut(i1 * second.0, j1 * second.1, second.0, second.1);
         let column = products.col_as_slice(i1 + first.0 * j1);
-        for (j2, piece) in column.chunks_exact(second.0).enumerate() {
-            let place = i1 * second.0..(i1 + 1) * second.0;
-            out.col_as_slice_mut(j1 * second.1 + j2)[place].copy_from_slice(piece);
-        }
+        place.copy_from(MatRef::from_column_major_slice(column, second.0, second.1));
     }
-    out
 }
 
 /// The rearrangement (m2 r2, m1 r1) of a matrix (m1 m2, r1 r2): the adjoint of [`sum_of_products`]'s
 /// second step.
 fn rearranged<T: Scalar>(g: MatRef<'_, T>, first: (usize, usize), second: (usize, usize)) -> Mat<T> {
-    Mat::from_fn(second.0 * second.1, first.0 * first.1, |row, col| {
-        let ((i1, j1), (i2, j2)) = ((col % first.0, col / first.0), (row % second.0, row / second.0));
-        g[(i1 * second.0 + i2, j1 * second.1 + j2)]
-    })
+    let mut out = Mat::zeros(second.0 * second.1, first.0 * first.1);
+    for (j1, i1) in (0..first.1).flat_map(|j| (0..first.0).map(move |i| (j, i))) {
+        let place = out.col_as_slice_mut(i1 + first.0 * j1);
+        MatMut::from_column_major_slice_mut(place, second.0, second.1).copy_from(g.submatrix(
+            i1 * second.0,
+            j1 * second.1,
+            second.0,
+            second.1,
+        ));
+    }
+    out
 }

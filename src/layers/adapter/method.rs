@@ -69,7 +69,6 @@ impl Method {
         check_finite("w", w)?;
         let (m, n) = w.shape();
         let [(mut large_m, mut small_m), (mut large_n, mut small_n)] = [balanced(m), balanced(n)];
-        let mut base = w.to_owned();
         let adapter: Box<dyn Adapter<T>> = match *self {
             Method::Lora { rank } | Method::Dora { rank } => Box::new(Lora::new((m, n), rank, seed)?),
             Method::Lsr { terms, ranks, shapes } => {
@@ -93,12 +92,10 @@ impl Method {
             }
             Method::KAdaptation { terms, rank } => Box::new(KAdaptation::new((m, n), terms, rank, seed)?),
             Method::SvdLora { rank, inner_rank, with_values } => {
-                let (truncated, adapter) = SvdLora::new(w, rank, inner_rank, with_values, seed)?;
-                base = truncated;
-                Box::new(adapter)
+                Box::new(SvdLora::new(w, rank, inner_rank, with_values, seed)?)
             }
         };
-        let layer = Adapted::new(base, adapter, scaling)?;
+        let layer = Adapted::new(adapter.base(w), adapter, scaling)?;
         if matches!(self, Method::Dora { .. }) { layer.with_magnitude() } else { Ok(layer) }
     }
 }

@@ -34,6 +34,44 @@
 //! assert!(loss(&layer.step().forward(x.as_ref())?) < loss(&y));
 //! # lowrank::Result::Ok(())
 //! ```
+//!
+//! Files of adapters, and what of them PEFT reads: [`crate::io::AdapterFile`]. A weight that was trained in full
+//! becomes an adapter by [`crate::layers::optimal_update`], the best of a rank:
+//!
+//! ```
+//! use lowrank::io::{AdapterFile, AdapterLayer};
+//! use lowrank::layers::{adapter::Lora, optimal_update};
+//! use lowrank::{random::gaussian, svd::Rank};
+//! # let folder = std::env::temp_dir().join(format!("lowrank_doc_full_{}", std::process::id()));
+//! # let (before, after) = (gaussian::<f32>(48, 32, 0, "w"), gaussian::<f32>(48, 32, 1, "w"));
+//!
+//! let update = optimal_update(before.as_ref(), after.as_ref(), Rank::Fixed(8))?; // `update.error` is left
+//! let layer = AdapterLayer { adapter: Box::new(Lora::from_factors(&update.factors)?), scaling: 1.0, magnitude: None };
+//! AdapterFile { layers: [("encoder.query".into(), layer)].into(), ..AdapterFile::new("a model") }.write_peft(&folder)?;
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # lowrank::Result::Ok(())
+//! ```
+
+/// The methods of [`Adapter`] that are alike where `self.parts` has all numbers.
+macro_rules! by_parts {
+    ($name:literal) => {
+        fn name(&self) -> &'static str {
+            $name
+        }
+        by_parts!();
+    };
+    () => {
+        fn parts(&self) -> &Parts<T> {
+            &self.parts
+        }
+        fn parts_mut(&mut self) -> &mut Parts<T> {
+            &mut self.parts
+        }
+        fn boxed(&self) -> Box<dyn Adapter<T>> {
+            Box::new(self.clone())
+        }
+    };
+}
 
 mod adapted;
 mod delta;
@@ -44,6 +82,7 @@ mod lora;
 mod lsr;
 mod method;
 mod parts;
+mod restore;
 mod svd_lora;
 
 pub use adapted::{Adapted, Gradient, Step};
@@ -55,16 +94,30 @@ pub use lora::Lora;
 pub use lsr::{Compressed, Lsr, LsrShapes};
 pub use method::{Method, balanced};
 pub use parts::{Part, Parts};
+pub use restore::restore;
 pub use svd_lora::SvdLora;
 
 use crate::Scalar;
+use faer::{Mat, MatRef};
 
 /// Trainable numbers that make an update dW (m, n) of a weight.
 pub trait Adapter<T: Scalar>: std::fmt::Debug + Send + Sync {
+    /// What files call the method, as `lora` or `lsr`.
+    fn name(&self) -> &'static str;
     /// The numbers, by parts.
     fn parts(&self) -> &Parts<T>;
     /// The same, to be changed.
     fn parts_mut(&mut self) -> &mut Parts<T>;
+    /// Matrices that are not trained and without which the numbers mean nothing: the singular vectors and values
+    /// of [`SvdLora`], none for the others.
+    fn fixed(&self) -> Vec<(&'static str, MatRef<'_, T>)> {
+        Vec::new()
+    }
+    /// The frozen weight beside which the adapter stands, made of the network's weight W: W itself but for
+    /// [`SvdLora`], which truncates it.
+    fn base(&self, w: MatRef<'_, T>) -> Mat<T> {
+        w.to_owned()
+    }
     /// The shape (m, n) of dW.
     fn shape(&self) -> (usize, usize);
     /// dW, in the form in which it is cheap to apply.

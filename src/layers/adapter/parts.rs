@@ -1,10 +1,11 @@
 //! The numbers of an adapter in one slice, and what they are called.
 
-use crate::matrix::check_finite_slice;
+use crate::matrix::{check_finite_array, check_finite_slice};
 use crate::random::{fill_gaussian, stream};
 use crate::{Error, Result, Scalar};
 use faer::{Mat, MatRef};
 use ndarray::{ArrayD, IxDyn};
+use std::collections::BTreeMap;
 
 /// One array of an adapter: `terms` matrices (rows, cols).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,48 @@ impl<T: Scalar> Parts<T> {
         start..start + self.parts[i].len()
     }
 
+    /// From the arrays of a file, each as [`Parts::array`] gives it, taken out of `arrays`.
+    pub(super) fn take(names: &[&'static str], arrays: &mut BTreeMap<String, ArrayD<T>>) -> Result<Self> {
+        let (mut parts, mut values) = (Vec::new(), Vec::new());
+        for &name in names {
+            let array = arrays.remove(name);
+            let shape = array.as_ref().map_or(Vec::new(), |array| array.shape().to_vec());
+            let (terms, rows, cols) = match shape[..] {
+                [rows, cols] => (1, rows, cols),
+                [terms, rows, cols] if terms > 1 => (terms, rows, cols),
+                _ => {
+                    let expected = format!(
+                        "`{name}` (rows, columns) or, for several terms, (terms, rows, columns) is needed"
+                    );
+                    return Err(Error::Shape { argument: "arrays", expected, found: shape });
+                }
+            };
+            parts.push(Part { name, terms, rows, cols });
+            let mut array = array.unwrap_or_default();
+            check_finite_array("arrays", array.view())?;
+            array.swap_axes(shape.len() - 2, shape.len() - 1); // each matrix by columns
+            values.extend(array.iter().copied());
+        }
+        Ok(Self { parts, values })
+    }
+    /// Checks terms, rows and columns of all parts.
+    pub(super) fn check(&self, expected: &[[usize; 3]]) -> Result<()> {
+        for (i, expected) in expected.iter().enumerate() {
+            if self.sizes(i) != *expected {
+                let [terms, rows, cols] = expected;
+                let expected =
+                    format!("{terms} x ({rows}, {cols}) numbers for part {} are needed", self.parts[i].name);
+                return Err(Error::Shape { argument: "arrays", expected, found: self.sizes(i).to_vec() });
+            }
+        }
+        Ok(())
+    }
+    /// Terms, rows and columns of part `i`.
+    pub(super) fn sizes(&self, i: usize) -> [usize; 3] {
+        let Part { terms, rows, cols, .. } = self.parts[i];
+        [terms, rows, cols]
+    }
+
     /// What the parts are, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter()
@@ -122,7 +165,7 @@ impl<T: Scalar> Parts<T> {
             let expected = format!("part {name} has shape {shape:?}");
             return Err(Error::Shape { argument: "array", expected, found: array.shape().to_vec() });
         }
-        crate::matrix::check_finite_array("array", array.view())?;
+        check_finite_array("array", array.view())?;
         let range = self.range(i);
         for (place, x) in self.values[range].iter_mut().enumerate() {
             let (term, at) = (place / (rows * cols), place % (rows * cols));

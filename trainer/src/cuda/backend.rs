@@ -5,6 +5,7 @@
 //! the CPU.
 
 use anyhow::Result;
+use std::ffi::c_void;
 
 /// A place in the device's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,29 +21,28 @@ impl At {
     }
 }
 
-/// An argument of a kernel.
+/// A number that a kernel is given.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Argument {
-    At(At),
+pub(crate) enum Number {
     Int(i32),
     Float(f32),
 }
 
-impl From<At> for Argument {
-    fn from(at: At) -> Self {
-        Argument::At(at)
+impl From<usize> for Number {
+    fn from(size: usize) -> Self {
+        // Sizes of a batch and of a model, which fit: the number of scores was checked.
+        Number::Int(size as i32)
     }
 }
-impl From<usize> for Argument {
-    fn from(number: usize) -> Self {
-        // Sizes of a batch and of a model: `Encoder` has checked that they fit.
-        Argument::Int(number as i32)
-    }
-}
-impl From<f32> for Argument {
-    fn from(number: f32) -> Self {
-        Argument::Float(number)
-    }
+
+/// Where the arguments of a kernel lie: first the places in memory, then the numbers, as all kernels take them.
+pub(crate) fn arguments(places: &[At], numbers: &[Number]) -> Vec<*mut c_void> {
+    let places = places.iter().map(|at| std::ptr::from_ref(&at.0).cast_mut().cast());
+    let numbers = numbers.iter().map(|number| match number {
+        Number::Int(x) => std::ptr::from_ref(x).cast_mut().cast(),
+        Number::Float(x) => std::ptr::from_ref(x).cast_mut().cast(),
+    });
+    places.chain(numbers).collect()
 }
 
 /// How the products of an encoder are computed; everything else is in f32.
@@ -115,9 +115,14 @@ pub(crate) trait Backend: Send + Sync {
     fn upload(&self, to: At, bytes: &[u8]) -> Result<()>;
     /// Waits until it is there.
     fn download(&self, from: At, floats: &mut [f32]) -> Result<()>;
-    /// Runs blocks (block, part) for all block < blocks, part < parts; nothing where there are none.
-    fn launch(&self, kernel: &'static str, blocks: usize, parts: usize, arguments: &[Argument])
-    -> Result<()>;
+    /// Runs the blocks (block, part) of a grid (blocks, parts), of which there may be none.
+    fn launch(
+        &self,
+        kernel: &'static str,
+        grid: (usize, usize),
+        places: &[At],
+        numbers: &[Number],
+    ) -> Result<()>;
     fn multiply(&self, product: &Product) -> Result<()>;
     fn precision(&self) -> Precision;
 

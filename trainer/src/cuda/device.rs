@@ -3,7 +3,7 @@
 //! Everything runs on the default stream, so that copies, kernels and products keep their order. The libraries are
 //! looked for when the first device is opened; what is missing is an error that says so.
 
-use super::backend::{Argument, At, Backend, Operand, Precision, Product};
+use super::backend::{self, At, Backend, Number, Operand, Precision, Product};
 use super::kernels::{self, THREADS};
 use anyhow::{Context, Result, anyhow, bail};
 use cudarc::cublas::{self, sys as blas};
@@ -123,21 +123,28 @@ impl Backend for Cuda {
     fn launch(
         &self,
         kernel: &'static str,
-        blocks: usize,
-        parts: usize,
-        arguments: &[Argument],
+        (blocks, parts): (usize, usize),
+        places: &[At],
+        numbers: &[Number],
     ) -> Result<()> {
         if blocks == 0 || parts == 0 {
             return Ok(());
         }
         let function = self.kernels.get(kernel).ok_or_else(|| anyhow!("no kernel {kernel}"))?;
-        let mut places: Vec<*mut c_void> = arguments.iter().map(place_of).collect();
+        let mut arguments = backend::arguments(places, numbers);
         let grid = (u32::try_from(blocks)?, u32::try_from(parts)?, 1);
         let threads = (THREADS as u32, 1, 1);
         self.context.bind_to_thread()?;
         // SAFETY: the arguments are read before the call returns; their memory is the caller's.
         unsafe {
-            raw::launch_kernel(function.cu_function(), grid, threads, 0, self.stream.cu_stream(), &mut places)
+            raw::launch_kernel(
+                function.cu_function(),
+                grid,
+                threads,
+                0,
+                self.stream.cu_stream(),
+                &mut arguments,
+            )
         }
         .with_context(|| format!("the kernel {kernel}"))
     }
@@ -195,14 +202,5 @@ impl Backend for Cuda {
 
     fn precision(&self) -> Precision {
         self.precision
-    }
-}
-
-/// Where an argument lies.
-pub(crate) fn place_of(argument: &Argument) -> *mut c_void {
-    match argument {
-        Argument::At(x) => std::ptr::from_ref(&x.0).cast_mut().cast(),
-        Argument::Int(x) => std::ptr::from_ref(x).cast_mut().cast(),
-        Argument::Float(x) => std::ptr::from_ref(x).cast_mut().cast(),
     }
 }

@@ -116,6 +116,13 @@ impl<T: Scalar> Encoder<T> {
         Ok((0..=self.blocks.len()).map(|k| beside(self.config.width, &layer(k))).collect())
     }
 
+    /// # Errors
+    /// Where there is no sequence, or one does not fit this encoder.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn check(&self, inputs: &[&Tokens]) -> Result<()> {
+        embedding::check(&self.config, inputs)
+    }
+
     fn ready(&self, inputs: &[&Tokens]) -> Result<Ready<'_, T>> {
         embedding::check(&self.config, inputs)?;
         Ok(Ready::new(self))

@@ -1,9 +1,8 @@
 //! Attention over sequences without padding, and the adapters' launches.
 
-use super::emulated::Memory;
 use super::kernels::{agree, at, either_way, random};
 use crate::cuda::adapter::Job;
-use crate::cuda::backend::{Argument, At, Backend};
+use crate::cuda::backend::{At, Backend, Number};
 use crate::cuda::kernels::{GROUPS, THREADS};
 use lowrank::LowRank;
 use lowrank::faer::Mat;
@@ -23,19 +22,12 @@ fn heads_are_split_and_joined() {
         let [y, bias, out, back] =
             [b.floats(&y), b.floats(&bias), b.empty(3 * whole), b.floats(&vec![7.0; ld * tokens])];
         let [first, lengths] = [b.ints(&FIRST), b.ints(&LENGTHS)];
-        let a = |x: &Memory| Argument::from(at(x));
-        let sizes: Vec<Argument> =
-            rows.iter().chain(&[heads, size, LONGEST, ld, n]).map(|x| Argument::from(*x)).collect();
-        let grid = (n * LONGEST, 3);
-        b.run(
-            "split_heads",
-            grid,
-            &[&[a(&out), a(&y), a(&bias), a(&first), a(&lengths)][..], &sizes].concat(),
-        );
-        b.run("join_heads", grid, &[&[a(&back), a(&out), a(&first), a(&lengths)][..], &sizes].concat());
+        let sizes = [rows[0], rows[1], rows[2], heads, size, LONGEST, ld, n].map(Number::from);
+        let (grid, [first, lengths]) = ((n * LONGEST, 3), [at(&first), at(&lengths)]);
+        b.run("split_heads", grid, &[at(&out), at(&y), at(&bias), first, lengths], &sizes);
+        b.run("join_heads", grid, &[at(&back), at(&out), first, lengths], &sizes);
         let split = b.get(&out, 3 * whole);
-        let none = Argument::from(At::NULL);
-        b.run("split_heads", grid, &[&[a(&out), a(&y), none, a(&first), a(&lengths)][..], &sizes].concat());
+        b.run("split_heads", grid, &[at(&out), at(&y), At::NULL, first, lengths], &sizes);
         [split, b.get(&out, 3 * whole), b.get(&back, ld * tokens)].concat()
     });
     let token = |n: usize, l: usize| (l < LENGTHS[n] as usize).then(|| FIRST[n] as usize + l);
@@ -77,11 +69,11 @@ fn softmax_over_sequences_of_several_lengths() {
     let scores: Vec<f32> = scores.iter().map(|x| 300.0 * x).collect(); // exponentials that would overflow
     let found = either_way(|b| {
         let (p, ds, lengths) = (b.floats(&scores), b.floats(&dp), b.ints(&LENGTHS));
-        let [p_at, ds_at, lengths] = [&p, &ds, &lengths].map(|x| Argument::from(at(x)));
-        let sizes = [Argument::from(heads), LONGEST.into(), queries.into(), scale.into()];
+        let [p_at, ds_at, lengths] = [&p, &ds, &lengths].map(at);
+        let sizes = [heads.into(), LONGEST.into(), queries.into(), Number::Float(scale)];
         let grid = (queries.div_ceil(GROUPS), 1);
-        b.run("softmax", grid, &[&[p_at, lengths][..], &sizes].concat());
-        b.run("softmax_backward", grid, &[&[ds_at, p_at, lengths][..], &sizes].concat());
+        b.run("softmax", grid, &[p_at, lengths], &sizes);
+        b.run("softmax_backward", grid, &[ds_at, p_at, lengths], &sizes);
         [b.get(&p, LONGEST * queries), b.get(&ds, LONGEST * queries)].concat()
     });
     let (mut p, mut ds) = (Vec::new(), Vec::new());
@@ -146,9 +138,9 @@ fn all_adapters_in_one_launch_and_its_adjoint() {
         }
         let table = b.device.store(&Job::bytes(&jobs)).unwrap();
         let (entries, values) = Job::largest(&jobs);
-        let [table, all, back] = [&table, &all, &out].map(|x| Argument::from(at(x)));
-        b.run("materialise", (entries.div_ceil(THREADS), jobs.len()), &[table, all]);
-        b.run("pull_back", (values.div_ceil(THREADS), jobs.len()), &[table, all, back]);
+        let [table, all, back] = [&table, &all, &out].map(at);
+        b.run("materialise", (entries.div_ceil(THREADS), jobs.len()), &[table, all], &[]);
+        b.run("pull_back", (values.div_ceil(THREADS), jobs.len()), &[table, all, back], &[]);
         let mut found = b.get(&out, numbers.len());
         for (four, (m, n, r)) in memories.chunks(4).zip(&sizes) {
             found.extend(b.get(&four[0], (m + below) * r));

@@ -3,8 +3,7 @@
 //! Memory is full of NaN before it is written, and has an edge at either end whose bytes must stay; so numbers that
 //! nobody wrote and writing beside a matrix are seen. The threads of a phase run in either order.
 
-use crate::cuda::backend::{Argument, At, Backend, Operand, Precision, Product};
-use crate::cuda::device::place_of;
+use crate::cuda::backend::{At, Backend, Number, Operand, Precision, Product, arguments};
 use crate::cuda::kernels;
 use anyhow::{Context, Result, ensure};
 use libloading::Library;
@@ -81,15 +80,15 @@ impl Backend for Emulated {
     fn launch(
         &self,
         kernel: &'static str,
-        blocks: usize,
-        parts: usize,
-        arguments: &[Argument],
+        (blocks, parts): (usize, usize),
+        places: &[At],
+        numbers: &[Number],
     ) -> Result<()> {
-        let places: Vec<*mut c_void> = arguments.iter().map(place_of).collect();
+        let arguments = arguments(places, numbers);
         // SAFETY: the arguments are of the kernel's types, as for the GPU; the function stays loaded.
         unsafe {
             let run = LIBRARY.get::<Kernel>(kernel)?;
-            run(blocks as i32, parts as i32, places.as_ptr(), i32::from(self.reversed));
+            run(blocks as i32, parts as i32, arguments.as_ptr(), i32::from(self.reversed));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Each kernel against a plain reference in f64; gradients against central differences of it.
 
 use super::emulated::{Emulated, Memory};
-use crate::cuda::backend::{Argument, At, Backend, Precision, bytes_of, bytes_of_ints};
+use crate::cuda::backend::{At, Backend, Number, Precision, bytes_of, bytes_of_ints};
 use crate::cuda::kernels::{GROUPS, NAMES, THREADS};
 use lowrank::layers::Activation;
 use lowrank::random::gaussian;
@@ -26,8 +26,8 @@ impl Bench {
         self.device.download(at(memory), &mut out).unwrap();
         out
     }
-    pub fn run(&self, kernel: &'static str, (blocks, parts): (usize, usize), arguments: &[Argument]) {
-        self.device.launch(kernel, blocks, parts, arguments).unwrap();
+    pub fn run(&self, kernel: &'static str, grid: (usize, usize), places: &[At], numbers: &[Number]) {
+        self.device.launch(kernel, grid, places, numbers).unwrap();
     }
 }
 
@@ -117,13 +117,9 @@ fn embeddings() {
         let tables = [&words, &places, &kinds].map(|x| b.floats(x));
         let indices = [&ids, &positions, &types].map(|x| b.ints(x));
         let out = b.empty(d * tokens);
-        let [words, places, kinds] = tables.each_ref().map(|x| at(x).into());
-        let [ids, positions, types] = indices.each_ref().map(|x| at(x).into());
-        b.run(
-            "embed",
-            (tokens, 1),
-            &[at(&out).into(), words, places, kinds, ids, positions, types, d.into()],
-        );
+        let inputs = tables.iter().chain(&indices).map(at);
+        let places: Vec<At> = std::iter::once(at(&out)).chain(inputs).collect();
+        b.run("embed", (tokens, 1), &places, &[d.into()]);
         b.get(&out, d * tokens)
     });
     let entry = |t: usize, i: usize| {
@@ -161,19 +157,13 @@ fn layer_norm_and_its_gradients() {
                 [&padded(&y, d, ld), &residual, &dy, &bias, &scale, &shift].map(|x| b.floats(x));
             let [out, statistics, copy, dscale, dshift] =
                 [d * tokens, 2 * tokens, d * tokens, d, d].map(|count| b.empty(count));
-            let at = |x: &Memory| Argument::from(at(x));
-            let sizes = [Argument::from(d), ld.into()];
+            let [size, stride] = [d, ld].map(Number::from);
             let (s, t) = (at(&y), at(&statistics));
-            let first = [at(&out), s, at(&bias), at(&residual), at(&scale), at(&shift), t];
-            b.run("add_norm", (tokens, 1), &[&first[..], &sizes, &[epsilon.into()]].concat());
-            let parameters = [at(&dscale), at(&dshift), s, at(&dy), t];
-            let blocks = d.div_ceil(THREADS);
-            b.run("norm_parameters", (blocks, 1), &[&parameters[..], &sizes, &[tokens.into()]].concat());
-            b.run(
-                "norm_backward",
-                (tokens, 1),
-                &[&[s, at(&copy), at(&dy), at(&scale), t][..], &sizes].concat(),
-            );
+            let places = [at(&out), s, at(&bias), at(&residual), at(&scale), at(&shift), t];
+            b.run("add_norm", (tokens, 1), &places, &[size, stride, Number::Float(epsilon)]);
+            let (places, blocks) = ([at(&dscale), at(&dshift), s, at(&dy), t], d.div_ceil(THREADS));
+            b.run("norm_parameters", (blocks, 1), &places, &[size, stride, tokens.into()]);
+            b.run("norm_backward", (tokens, 1), &[s, at(&copy), at(&dy), at(&scale), t], &[size, stride]);
             let ds = unpadded(&b.get(&y, ld * tokens), d, ld);
             assert_eq!(ds, b.get(&copy, d * tokens));
             [b.get(&out, d * tokens), ds, b.get(&dscale, d), b.get(&dshift, d)].concat()
@@ -202,10 +192,8 @@ fn norms_of_large_means_keep_their_digits() {
         let [y, scale, shift] = [&y, &vec![1.0; d], &vec![0.0; d]].map(|x| b.floats(x));
         let [out, statistics] = [d, 2].map(|count| b.empty(count));
         let [out_at, y, scale, shift, statistics] = [&out, &y, &scale, &shift, &statistics].map(at);
-        let none = Argument::from(At::NULL);
-        let arguments = [out_at.into(), y.into(), none, none, scale.into(), shift.into(), statistics.into()];
-        let sizes = [Argument::from(d), d.into(), 1e-12_f32.into()];
-        b.run("add_norm", (1, 1), &[&arguments[..], &sizes].concat());
+        let places = [out_at, y, At::NULL, At::NULL, scale, shift, statistics];
+        b.run("add_norm", (1, 1), &places, &[d.into(), d.into(), Number::Float(1e-12)]);
         b.get(&out, d)
     });
     agree(&found, &normalised(&wide(&y), &vec![1.0; d], &vec![0.0; d], 1e-12), 2e-4);
@@ -229,23 +217,23 @@ fn activations_and_their_gradients() {
     let found = either_way(|b| {
         let [two, three] = [0; 2].map(|_| b.floats(&padded(&z, m, ld)));
         let [dy, bias, sums] = [b.floats(&dy), b.floats(&bias), b.empty(m)];
-        let a = |x: &Memory| Argument::from(at(x));
-        let sizes = [Argument::from(m), ld.into()];
+        let sizes = [m, ld].map(Number::from);
         let grid = (tokens, 1);
         let mut found = Vec::new();
         for kind in [0, 1, 2] {
-            let (one, out, kind) = (b.floats(&padded(&z, m, ld)), b.empty(m * tokens), [Argument::Int(kind)]);
-            b.run("gate", grid, &[&[a(&out), a(&one), a(&bias)][..], &sizes, &kind].concat());
-            b.run("gate_backward", grid, &[&[a(&one), a(&dy), a(&bias)][..], &sizes, &kind].concat());
+            let (one, out, kind) =
+                (b.floats(&padded(&z, m, ld)), b.empty(m * tokens), [sizes[0], sizes[1], Number::Int(kind)]);
+            b.run("gate", grid, &[at(&out), at(&one), at(&bias)], &kind);
+            b.run("gate_backward", grid, &[at(&one), at(&dy), at(&bias)], &kind);
             found.extend(b.get(&out, m * tokens));
             found.extend(unpadded(&b.get(&one, ld * tokens), m, ld));
         }
-        b.run("bias_tanh", grid, &[&[a(&two), a(&bias)][..], &sizes].concat());
+        b.run("bias_tanh", grid, &[at(&two), at(&bias)], &sizes);
         let after = b.get(&two, ld * tokens);
-        b.run("tanh_backward", grid, &[&[a(&two), a(&dy)][..], &sizes].concat());
-        b.run("add_bias", grid, &[&[a(&three), a(&bias)][..], &sizes].concat());
-        let rows = [&[a(&sums), a(&three)][..], &sizes, &[tokens.into()]].concat();
-        b.run("row_sums", (m.div_ceil(THREADS), 1), &rows);
+        b.run("tanh_backward", grid, &[at(&two), at(&dy)], &sizes);
+        b.run("add_bias", grid, &[at(&three), at(&bias)], &sizes);
+        let rows = [m, ld, tokens].map(Number::from);
+        b.run("row_sums", (m.div_ceil(THREADS), 1), &[at(&sums), at(&three)], &rows);
         let rest = [after, b.get(&two, ld * tokens), b.get(&three, ld * tokens)];
         found.extend(rest.map(|x| unpadded(&x, m, ld)).concat());
         [found, b.get(&sums, m)].concat()
@@ -270,7 +258,7 @@ fn bf16_is_the_nearest() {
     let (m, columns) = (numbers.len(), 1);
     let words = either_way(|b| {
         let (x, out) = (b.floats(&numbers), b.empty(m.div_ceil(2)));
-        b.run("narrow", (columns, 1), &[at(&out).into(), at(&x).into(), m.into(), m.into()]);
+        b.run("narrow", (columns, 1), &[at(&out), at(&x)], &[m.into(), m.into()]);
         b.get(&out, m.div_ceil(2))
     });
     let halves = words.iter().flat_map(|x| [x.to_bits() & 0xffff, x.to_bits() >> 16]);

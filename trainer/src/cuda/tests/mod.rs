@@ -3,4 +3,5 @@
 mod attention;
 mod compile;
 mod emulated;
+mod encoder;
 mod kernels;
