@@ -58,7 +58,6 @@ struct Run {
     batch: Batch,
     embedded: (At, At), // the sum of the tables' columns, and its statistics
     kept: Vec<Kept>,
-    tokens: At,
     pooled: At,
     dense: At,
     logits: At,
@@ -224,7 +223,6 @@ impl<B: Backend> Model<f32> for Resident<B> {
 }
 
 impl<B: Backend> Resident<B> {
-
     /// Runs all blocks; what the backward pass needs is kept from block `first` on. `watched`: stops with an error at
     /// the first block whose output is not finite.
     fn forward(
@@ -280,7 +278,7 @@ impl<B: Backend> Resident<B> {
         let logits = self.output.forward(device, pass.arena, a, n)?;
         let sizes = [self.classes.into(), self.output.ld.into()];
         device.launch("add_bias", (n, 1), &[logits, self.output.bias()], &sizes)?;
-        Ok(Run { batch, embedded: (sum, statistics), kept, tokens: x, pooled, dense, logits })
+        Ok(Run { batch, embedded: (sum, statistics), kept, pooled, dense, logits })
     }
 
     /// The logits, and with them the rows beneath.
