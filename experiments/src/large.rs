@@ -1,6 +1,7 @@
 //! A matrix that is never stored: generated tile by tile, approximated in the max norm, and where
 //! the time goes beside the floor of flops and bytes.
 
+use crate::measure::peak_memory;
 use crate::table::write_atomically;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -155,12 +156,4 @@ fn product_rate() -> f64 {
         best = best.min(clock.elapsed().as_secs_f64());
     }
     2.0 * (n as f64).powi(3) / best
-}
-
-/// The largest resident memory of this process so far, where the system tells.
-fn peak_memory() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024.0)
 }

@@ -37,6 +37,7 @@ pub mod grid;
 pub mod journal;
 pub mod kronecker_speed;
 pub mod large;
+pub mod lora_to_lsr;
 pub mod lowrank_gemm;
 pub mod measure;
 pub mod own;

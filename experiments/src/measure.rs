@@ -40,6 +40,14 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The largest resident memory of this process so far, in bytes, where the system tells.
+pub fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024.0)
+}
+
 /// |A|_2 by eight steps of a block Krylov method: never above it, and within about a percent for
 /// the flattest spectra.
 pub fn spectral_norm(a: MatRef<'_, f64>) -> Result<f64> {

@@ -5,6 +5,7 @@ use crate::condition_number::ConditionNumbers;
 use crate::cp_recovery::CpRecovery;
 use crate::grid::Figure;
 use crate::kronecker_speed::KroneckerSpeed;
+use crate::lora_to_lsr::LoraToLsr;
 use crate::lowrank_gemm::LowRankGemm;
 use crate::rmm::Rmm;
 use crate::rsvd::Rsvd;
@@ -35,6 +36,7 @@ programs! {
     entrywise: cli::exit(own::execute(&Parser::parse())),
     kronecker_speed: cli::main(KroneckerSpeed),
     large: cli::exit(large::execute(&Parser::parse())),
+    lora_to_lsr: cli::main(LoraToLsr),
     lowrank_gemm: cli::main(LowRankGemm),
     rmm: cli::main(Rmm),
     rsvd: cli::main(Rsvd),

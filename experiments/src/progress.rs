@@ -8,16 +8,62 @@ use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// What the user sees while trials run, on stderr.
+/// A bar on stderr, or a line now and then where that is no terminal.
+pub struct Bar {
+    name: &'static str,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Bar {
+    /// A bar with a name before it.
+    pub fn new(name: &'static str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(1000);
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_prefix(name);
+            bar
+        });
+        Bar { name, bar, last_line: Instant::now() }
+    }
+
+    /// Shows the share that is done, with a message behind.
+    pub fn show(&mut self, share: f64, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position((1000.0 * share) as u64);
+            bar.set_message(message.to_string());
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{}: {message}", self.name);
+        }
+    }
+
+    /// Says something between the updates.
+    pub fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What the user sees while trials run.
 ///
 /// The bar advances by estimated cost, not by count; the time left scales the estimates of each
 /// kind of trial by what its finished trials really took.
 pub struct Progress<S: Study> {
     study: S,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     threads: usize,
     start: Instant,
-    last_line: Instant,
     trials: usize,
     done: usize,
     // Per kind: estimated cost done, seconds it took, estimated cost left.
@@ -31,16 +77,8 @@ impl<S: Study> Progress<S> {
         for trial in todo {
             kinds.entry(study.kind(trial)).or_default().2 += study.cost(trial);
         }
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(1000);
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-            bar.set_prefix(study.program().name);
-            bar
-        });
-        let now = Instant::now();
-        let trials = todo.len();
-        Progress { study, bar, threads, start: now, last_line: now, trials, done: 0, kinds }
+        let bar = Bar::new(study.program().name);
+        Progress { study, bar, threads, start: Instant::now(), trials: todo.len(), done: 0, kinds }
     }
 
     /// A trial has finished.
@@ -57,30 +95,19 @@ impl<S: Study> Progress<S> {
     pub fn tick(&mut self) {
         let message =
             format!("{} of {} trials, about {} left", self.done, self.trials, duration(self.seconds_left()));
-        if let Some(bar) = &self.bar {
-            let (done, left): (f64, f64) =
-                self.kinds.values().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.2));
-            bar.set_position((1000.0 * done / (done + left).max(1e-300)) as u64);
-            bar.set_message(message);
-        } else if self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
-            eprintln!("{}: {message}", self.study.program().name);
-        }
+        let (done, left): (f64, f64) =
+            self.kinds.values().fold((0.0, 0.0), |sum, m| (sum.0 + m.0, sum.1 + m.2));
+        self.bar.show(done / (done + left).max(1e-300), &message);
     }
 
     /// Says something between the updates.
     pub fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        }
+        self.bar.note(text);
     }
 
     /// Ends the display.
     pub fn finish(self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
         let took = duration(self.start.elapsed().as_secs_f64());
         eprintln!("{}: {} trials in {took}", self.study.program().name, self.done);
     }

@@ -116,6 +116,23 @@ macro_rules! row {
 }
 pub use row;
 
+/// Numbers in one field of a table, parted by spaces: `#[serde(with = "numbers")]`.
+pub mod numbers {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes them.
+    pub fn serialize<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        let words: Vec<String> = numbers.iter().map(|x| format!("{x:e}")).collect();
+        to.serialize_str(&words.join(" "))
+    }
+
+    /// Reads them back.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let text = String::deserialize(from)?;
+        text.split_whitespace().map(|word| word.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
 /// The rows as CSV text, with the line of column names if `header`.
 pub fn to_csv<R: Serialize>(rows: &[R], header: bool) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());

@@ -6,64 +6,93 @@ use crate::matrix::{product_by_rows, slice_norm};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
-/// A stored tensor, first index fastest.
+/// The modes of a tensor, first index fastest, cut into a first and a second half.
 ///
-/// Modes are cut into a first and a second half. Each half is contracted with the Khatri-Rao
-/// product of the other by one matrix product a sweep (4 N s flops for both, N entries), from which
-/// each mode of the half follows by O(s sqrt(N)) operations. Cutting the halves again would save none of
-/// the 4 N s flops.
-pub(crate) struct Stored<'a, T: Scalar> {
+/// Each half is contracted with the Khatri-Rao product of the other by one matrix product a sweep (4 N s
+/// flops for both, N entries), from which each mode of the half follows by O(s sqrt(N)) operations.
+/// Cutting the halves again would save none of the 4 N s flops.
+pub(crate) struct Halves<T: Scalar> {
     sizes: Vec<usize>,
-    /// (product of the sizes of the first half, of the second)
-    tensor: MatRef<'a, T>,
     cut: usize,
-    norm: f64,
     /// The contraction of the half at work: (product of its sizes, s).
     partial: Mat<T>,
     /// The mode asked last.
     last: Option<usize>,
 }
 
-impl<'a, T: Scalar> Stored<'a, T> {
-    /// The tensor with these entries of moderate size, first index fastest.
-    pub fn new(sizes: Vec<usize>, entries: &'a [T]) -> Self {
-        let rows = |cut: usize| sizes[..cut].iter().product::<usize>();
-        let total = entries.len();
-        let cut = (1..sizes.len()).min_by_key(|&cut| rows(cut) + total / rows(cut).max(1)).unwrap_or(1);
-        let rows = rows(cut);
-        let cols = total.checked_div(rows).unwrap_or(0);
-        let tensor = MatRef::from_column_major_slice(entries, rows, cols);
-        let squares: Vec<f64> = entries.par_chunks(1 << 16).map(|x| slice_norm(x).powi(2)).collect();
-        let norm = squares.into_iter().sum::<f64>().sqrt();
-        Self { sizes, tensor, cut, norm, partial: Mat::new(), last: None }
+impl<T: Scalar> Halves<T> {
+    pub fn new(sizes: Vec<usize>) -> Self {
+        let shape =
+            |cut: usize| (sizes[..cut].iter().product::<usize>(), sizes[cut..].iter().product::<usize>());
+        let cut = (1..sizes.len()).min_by_key(|&cut| shape(cut).0 + shape(cut).1).unwrap_or(1);
+        Self { sizes, cut, partial: Mat::new(), last: None }
     }
-}
 
-impl<T: Scalar> Target<T> for Stored<'_, T> {
-    fn sizes(&self) -> &[usize] {
-        &self.sizes
+    /// The products of the sizes of the first and of the second half.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.sizes[..self.cut].iter().product(), self.sizes[self.cut..].iter().product())
     }
-    fn norm(&self) -> f64 {
-        self.norm
-    }
-    fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
+
+    /// That of [`Target`]; `product(out, transposed, right)` makes `out` the product of the tensor as a
+    /// matrix of [`Halves::shape`], or of its transpose, with `right`.
+    pub fn mttkrp(
+        &mut self,
+        mode: usize,
+        modes: &[Mat<T>],
+        product: impl FnOnce(MatMut<'_, T>, bool, MatRef<'_, T>),
+    ) -> Mat<T> {
         let (first, s) = (mode < self.cut, modes[mode].ncols());
         let (range, others) =
             if first { (0..self.cut, self.cut..modes.len()) } else { (self.cut..modes.len(), 0..self.cut) };
         if !self.last.replace(mode).is_some_and(|last| range.contains(&last) && last < mode) {
             self.partial = Mat::new(); // the old one makes room
-            let product = khatri_rao(&modes[others], s);
-            let tensor = if first { self.tensor } else { self.tensor.transpose() };
-            self.partial = Mat::zeros(tensor.nrows(), s);
-            product_by_rows(self.partial.as_mut(), tensor, product.as_ref());
+            let right = khatri_rao(&modes[others], s);
+            let (rows, cols) = self.shape();
+            self.partial = Mat::zeros(if first { rows } else { cols }, s);
+            product(self.partial.as_mut(), !first, right.as_ref());
         }
         let before = khatri_rao(&modes[range.start..mode], s); // (left, s)
         let after = khatri_rao(&modes[mode + 1..range.end], s); // (right, s)
         contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
     }
+}
+
+/// A stored tensor, first index fastest.
+pub(crate) struct Stored<'a, T: Scalar> {
+    halves: Halves<T>,
+    /// Of the shape of the halves.
+    tensor: MatRef<'a, T>,
+    norm: f64,
+}
+
+impl<'a, T: Scalar> Stored<'a, T> {
+    /// The tensor with these entries of moderate size, first index fastest.
+    pub fn new(sizes: Vec<usize>, entries: &'a [T]) -> Self {
+        let halves = Halves::new(sizes);
+        let (rows, cols) = halves.shape();
+        let tensor = MatRef::from_column_major_slice(entries, rows, cols);
+        let squares: Vec<f64> = entries.par_chunks(1 << 16).map(|x| slice_norm(x).powi(2)).collect();
+        let norm = squares.into_iter().sum::<f64>().sqrt();
+        Self { halves, tensor, norm }
+    }
+}
+
+impl<T: Scalar> Target<T> for Stored<'_, T> {
+    fn sizes(&self) -> &[usize] {
+        &self.halves.sizes
+    }
+    fn norm(&self) -> f64 {
+        self.norm
+    }
+    fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
+        let tensor = self.tensor;
+        self.halves.mttkrp(mode, modes, |out, transposed, right| {
+            product_by_rows(out, if transposed { tensor.transpose() } else { tensor }, right);
+        })
+    }
     fn error(&self, x: &Terms<T>) -> f64 {
-        let mut left = khatri_rao(&x.modes[..self.cut], x.len()); // (rows, s)
-        let right = khatri_rao(&x.modes[self.cut..], x.len()); // (cols, s)
+        let mut left = khatri_rao(&x.modes[..self.halves.cut], x.len()); // (rows, s)
+        let right = khatri_rao(&x.modes[self.halves.cut..], x.len()); // (cols, s)
         for (k, &lambda) in x.lambda.iter().enumerate() {
             left.col_as_slice_mut(k).iter_mut().for_each(|x| *x = T::of(x.as_f64() * lambda));
         }

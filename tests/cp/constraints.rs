@@ -117,6 +117,24 @@ fn the_ridge_weighs_the_terms() {
 }
 
 #[test]
+fn with_all_other_modes_given_the_ridge_is_that_of_a_regression() {
+    let shape = [6, 5, 7];
+    let a = dense(&[1.0, -1.0, 0.5], &factors::<f64>(&shape, 3, 4));
+    let given = factors::<f64>(&shape, 2, 9);
+    let fixed = |i: usize| Constraint::Fixed(given[i].clone());
+    let constraints = vec![Constraint::Free, fixed(1), fixed(2)];
+    let ridge = 0.3;
+    let fit = cp_als(a.view(), 2, &CpAls { constraints, ridge, ..Default::default() }).unwrap();
+    let f = fit.cp.factors();
+    let views: Vec<_> = f.iter().map(|f| f.as_ref()).collect();
+    let b = mttkrp(a.view(), &views, 0).unwrap();
+    let (g, h) = (f[1].transpose() * &f[1], f[2].transpose() * &f[2]);
+    let raised = Mat::from_fn(2, 2, |k, l| g[(k, l)] * h[(k, l)] + if k == l { ridge } else { 0.0 });
+    let c = Mat::from_fn(6, 2, |i, k| f[0][(i, k)] * fit.cp.weights()[k]);
+    assert!((&c * &raised - &b).norm_max() <= 1e-12 * b.norm_max());
+}
+
+#[test]
 fn what_does_not_go_together_is_refused() {
     let a = dense(&[1.0, 1.0], &factors::<f64>(&[3, 4, 2], 2, 0));
     let given = factors::<f64>(&[3, 4, 2], 2, 0);

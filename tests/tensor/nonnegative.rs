@@ -3,7 +3,7 @@
 use super::*;
 use lowrank::Status;
 use lowrank::tensor::multi_mode_product;
-use lowrank::tensor::tucker::{Nonnegative, nonnegative};
+use lowrank::tensor::tucker::{Hosvd, Nonnegative, Ranks, hosvd, nonnegative};
 
 /// A tensor of a nonnegative core and nonnegative factors.
 fn planted<T: Scalar>(shape: &[usize], ranks: &[usize], seed: u64) -> ArrayD<T> {
@@ -40,6 +40,22 @@ fn check<T: Scalar>() {
 fn planted_parts_are_fitted() {
     check::<f64>();
     check::<f32>();
+}
+
+#[test]
+fn the_error_is_above_the_largest_tail_and_not_always_below_the_orthogonal_bound() {
+    // Signs everywhere: nonnegative parts are far from the orthogonal ones.
+    for (name, a) in [("signed", random::<f64>(&[7, 8, 9], 5)), ("planted", planted(&[7, 8, 9], &[4; 3], 5))]
+    {
+        let whole = Hosvd { sequential: false, ..Default::default() };
+        let free = hosvd(a.view(), &Ranks::Fixed(vec![3; 3]), &whole).unwrap();
+        let x = nonnegative(a.view(), &[3; 3], &Nonnegative::default()).unwrap();
+        // Whatever has these ranks loses as much in each mode.
+        let least = free.tails.iter().fold(0.0, |x: f64, y| x.max(*y));
+        assert!(x.report.error >= least * (1.0 - 1e-12), "{name}");
+        println!("{name}: {:.3}, tails {least:.3}, bound {:.3}", x.report.error, free.bound);
+        assert!(x.report.error > free.error && (name == "signed" || x.report.error > free.bound), "{name}");
+    }
 }
 
 #[test]

@@ -164,6 +164,31 @@ fn small_directions_are_seen_but_by_a_gram_matrix() {
 }
 
 #[test]
+fn a_gram_matrix_loses_directions_below_the_root_of_eps() {
+    let shape = [40, 50, 60];
+    let (x, y) = (of_ranks::<f64>(&shape, &[1, 1, 1], 1), of_ranks::<f64>(&shape, &[1, 1, 1], 2));
+    let (x, y) = (&x / norm(&x), &y / norm(&y));
+    let (mut worst, mut at) = (0.0, 0.0);
+    for tenths in (-110..=-30).step_by(5) {
+        let size = 10f64.powf(f64::from(tenths) / 10.0);
+        let a = &x + &(&y * size);
+        let error = |basis| {
+            let fit = hosvd(a.view(), &Ranks::Fixed(vec![2; 3]), &with(basis, true)).unwrap();
+            assert!(fit.error <= fit.bound + 1e-14, "{basis:?} {size:e}");
+            fit.relative_error
+        };
+        let (exact, gram) = (error(Basis::Orthogonal), error(Basis::Gram));
+        println!("a direction of size {size:.1e}: orthogonal {exact:.1e}, Gram {gram:.1e}");
+        assert!(exact < 1e-14, "{size:e}: {exact:e}");
+        // Its angle is off by eps / size^2: what is lost of it falls as eps / size.
+        assert!(gram <= (50.0 * f64::EPSILON / size).min(2.0 * size), "{size:e}: {gram:e}");
+        assert!(size > 1e-9 || gram > 0.1 * size, "{size:e}: {gram:e}");
+        (worst, at) = if gram > worst { (gram, size) } else { (worst, at) };
+    }
+    assert!(worst > 1e-9 && worst < 1e-7 && at > 3e-9 && at < 1e-7, "{worst:e} at {at:e}");
+}
+
+#[test]
 fn large_unfoldings_go_through_a_tree() {
     for shape in [&[30, 90, 500][..], &[20, 300, 40, 7], &[3, 40_000], &[40_000, 3]] {
         let ranks: Vec<usize> = shape.iter().map(|&n| 3.min(n)).collect();

@@ -13,17 +13,23 @@
 //! - [`text`]: sentences as sequences of tokens.
 //! - [`encoder`]: BERT and RoBERTa on the CPU.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
+//! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
-//!   figure.
+//!   figure. [`compare`]: which of two trainings is better, and how sure that is.
+//! - [`svd_lora`]: the program `exp_svd_lora`, SVD-LoRA over both of its ranks; [`factorized`]: the program
+//!   `exp_factorized_finetuning`, a trained network factorized and trained on.
 //!
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
 pub mod brain;
 pub mod checkpoint;
+pub mod compare;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod digits;
 pub mod encoder;
+pub mod factorized;
+pub mod finetune;
 pub mod layer;
 pub mod loss;
 pub mod metrics;
@@ -32,5 +38,6 @@ pub mod network;
 pub mod optimizer;
 pub mod report;
 pub mod study;
+pub mod svd_lora;
 pub mod text;
 pub mod training;

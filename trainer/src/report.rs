@@ -1,6 +1,7 @@
 //! What the trials of `train_adapter` say: for each method its best learning rate, mean and standard error, the
 //! time of a step, a verdict, and the figure.
 
+use crate::compare::{Mean, Scores, best_rate, verdict};
 use crate::digits::Task;
 use crate::optimizer::AdamW;
 use crate::study::{Row, TrainAdapter, Tuning, base, data};
@@ -10,7 +11,7 @@ use lowrank_experiments::plot::panel::{Curve, Panel};
 use lowrank_experiments::plot::sheet::{KeyEntry, Sheet};
 use lowrank_experiments::plot::style::{INK, MUTED, Marker, REFERENCE, Style, numbered};
 use lowrank_experiments::study::Study;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// A method on a task at the learning rate that is best on the development set.
@@ -26,12 +27,10 @@ pub struct Line {
     pub edge: bool,
     /// Trained numbers, with those of the head.
     pub parameters: usize,
-    /// Mean accuracy on the test set.
-    pub mean: f64,
-    /// Its standard error over the seeds; NaN for one seed.
-    pub error: f64,
-    /// Accuracy on the test set by seed.
-    pub tests: BTreeMap<u64, f64>,
+    /// Accuracy on the test set.
+    pub mean: Mean,
+    /// The same by seed.
+    pub tests: Scores,
 }
 
 /// The lines of all methods, task by task, in the order of [`Tuning::ALL`].
@@ -43,44 +42,11 @@ pub fn lines(rows: &[Row]) -> Vec<Line> {
 
 fn line(task: Task, method: Tuning, rows: &[Row]) -> Option<Line> {
     let own: Vec<&Row> = rows.iter().filter(|r| (r.task, r.method) == (task, method)).collect();
-    let rates: BTreeSet<u32> = own.iter().map(|r| r.rate).collect();
-    let at = |rate: u32| own.iter().copied().filter(move |r| r.rate == rate && r.dev.is_finite());
-    let of = |rate: u32, f: fn(&Row) -> f64| Mean::of(at(rate).map(f));
-    // The first of equal ones; a rate at which a seed gave no answer is none.
-    let whole = |rate: &u32| own.iter().filter(|r| r.rate == *rate).all(|r| r.dev.is_finite());
-    let rate = rates.iter().copied().filter(whole).fold(None, |best: Option<(u32, f64)>, rate| {
-        let dev = of(rate, |r| r.dev).mean;
-        if best.is_none_or(|(_, b)| dev > b) { Some((rate, dev)) } else { best }
-    });
-    let (rate, _) = rate?;
-    let test = of(rate, |r| r.test);
-    Some(Line {
-        task,
-        method,
-        rate,
-        edge: rates.first() == Some(&rate) || rates.last() == Some(&rate),
-        parameters: at(rate).next()?.parameters,
-        mean: test.mean,
-        error: test.error,
-        tests: at(rate).map(|r| (r.seed, r.test)).collect(),
-    })
-}
-
-struct Mean {
-    mean: f64,
-    error: f64,
-    count: usize,
-}
-
-impl Mean {
-    /// The mean and its standard error.
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let values: Vec<f64> = values.collect();
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-        Mean { mean, error: (squares / (n - 1.0) / n).sqrt(), count: values.len() }
-    }
+    let (rate, edge) = best_rate(own.iter().map(|r| (r.rate, r.dev)))?;
+    let at = || own.iter().filter(|r| r.rate == rate);
+    let tests: Scores = at().map(|r| (r.seed, r.test)).collect();
+    let mean = Mean::of(tests.values().copied());
+    Some(Line { task, method, rate, edge, parameters: at().next()?.parameters, mean, tests })
 }
 
 /// Milliseconds of a training step of a method (32 samples), the median of many.
@@ -126,7 +92,7 @@ pub fn text(rows: &[Row]) -> Result<String> {
             match own.iter().find(|l| l.task == *task) {
                 Some(l) => {
                     let rate = format!("{}{}", f64::from(l.rate) / 1e4, if l.edge { "*" } else { "" });
-                    out += &format!("{:>15}{rate:>9}", accuracy(l));
+                    out += &format!("{:>15}{rate:>9}", l.mean.to_string());
                 }
                 None => out += &format!("{:>15}{:>9}", "failed", ""),
             }
@@ -146,50 +112,28 @@ pub fn text(rows: &[Row]) -> Result<String> {
     }
     out += ".\n\n";
     for &task in &tasks {
-        out += &verdict(task, &lines);
+        out += &verdicts(task, &lines);
     }
     Ok(out)
 }
 
-fn accuracy(line: &Line) -> String {
-    match line.error.is_finite() {
-        true => format!("{:.1} ± {:.1}", 100.0 * line.mean, 100.0 * line.error),
-        false => format!("{:.1}", 100.0 * line.mean),
-    }
-}
-
-/// The 97.5 % quantile of Student's distribution with 1, 2, ... degrees of freedom; 2 beyond.
-const STUDENT: [f64; 20] = [
-    12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11,
-    2.10, 2.09, 2.09,
-];
-
-/// LSR beside the LoRA of (nearly) its own number of parameters, seed by seed, since both adapt the same
-/// network: better or worse only where zero lies outside of the 95 % interval of the mean difference.
-fn verdict(task: Task, lines: &[Line]) -> String {
+/// LSR beside the LoRA of (nearly) its own number of parameters, and what failed to train.
+fn verdicts(task: Task, lines: &[Line]) -> String {
     let find = |method: Tuning| lines.iter().find(|l| l.task == task && l.method == method);
     let mut out = String::new();
     for (ours, lora) in
         [(Tuning::Lsr2, Tuning::Lora1), (Tuning::Lsr5, Tuning::Lora2), (Tuning::Lsr10, Tuning::Lora4)]
     {
         let (Some(a), Some(b)) = (find(ours), find(lora)) else { continue };
-        let both = a.tests.iter().filter_map(|(seed, x)| Some(100.0 * (x - b.tests.get(seed)?)));
-        let Mean { mean, error, count } = Mean::of(both);
-        let reach = error * STUDENT.get(count.wrapping_sub(2)).copied().unwrap_or(2.0);
-        let word = match mean {
-            _ if !reach.is_finite() => "one seed cannot tell them apart".to_string(),
-            d if d > reach => format!("LSR is better, by {d:.1} ± {error:.1}"),
-            d if d < -reach => format!("LSR is worse, by {:.1} ± {error:.1}", -d),
-            d => format!("no difference that {count} seeds show ({d:+.1} ± {error:.1})"),
-        };
+        let word = verdict("LSR", &a.tests, &b.tests);
         out += &format!(
             "{}: {} ({}, {} numbers) beside {} ({}, {} numbers): {word}\n",
             task.name(),
             ours.text(),
-            accuracy(a),
+            a.mean,
             a.parameters,
             lora.text(),
-            accuracy(b),
+            b.mean,
             b.parameters
         );
     }
@@ -220,6 +164,21 @@ fn families() -> Vec<(&'static str, Vec<Tuning>, Style)> {
     ]
 }
 
+/// Errors in percent against trained numbers, from (numbers, accuracy): marks joined by a line, with whiskers of
+/// one standard error.
+pub fn marks(points: &[(f64, Mean)], style: Style) -> Vec<Curve> {
+    let error = |(x, accuracy): &(f64, Mean)| (*x, 100.0 * (1.0 - accuracy.mean));
+    let curve = |points, style| Curve { points, range: Vec::new(), style, fitted: true };
+    let mut out = vec![curve(points.iter().map(error).collect(), style)];
+    for point in points.iter().filter(|(_, accuracy)| accuracy.error > 0.0) {
+        let ((x, y), reach) = (error(point), 100.0 * point.1.error);
+        // A whisker must not reach an error of zero, which has no place.
+        let ends = [(x, (y - reach).max(0.2 * y)), (x, y + reach)];
+        out.push(curve(ends.to_vec(), Style { marker: Marker::None, width: 1.0, ..style }));
+    }
+    out
+}
+
 /// Error against trained numbers, a panel a task.
 ///
 /// # Errors
@@ -232,21 +191,8 @@ pub fn sheet(study: TrainAdapter, rows: &[Row]) -> Result<Sheet> {
         for (_, methods, style) in families() {
             let own: Vec<&Line> =
                 lines.iter().filter(|l| l.task == task && methods.contains(&l.method)).collect();
-            let place = |l: &&Line| (l.parameters as f64, 100.0 * (1.0 - l.mean));
-            curves.push(Curve {
-                points: own.iter().map(place).collect(),
-                range: Vec::new(),
-                style,
-                fitted: true,
-            });
-            for l in own.iter().filter(|l| l.error > 0.0) {
-                let (x, y) = place(l);
-                // A whisker must not reach an error of zero, which has no place.
-                let ends = [(y - 100.0 * l.error).max(0.2 * y), y + 100.0 * l.error];
-                let points = ends.map(|end| (x, end)).to_vec();
-                let style = Style { marker: Marker::None, width: 1.0, ..style };
-                curves.push(Curve { points, range: Vec::new(), style, fitted: true });
-            }
+            let place = |l: &&Line| (l.parameters as f64, l.mean);
+            curves.extend(marks(&own.iter().map(place).collect::<Vec<_>>(), style));
         }
         Panel {
             map: None,

@@ -242,10 +242,8 @@ impl Study for TrainAdapter {
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
         let (data, base) = (data(trial.task)?, base(trial.epochs, trial.seed)?);
-        let optimizer = AdamW { rate: f64::from(trial.rate) / 1e4, ..Default::default() };
-        let settings = Settings { optimizer, epochs: trial.epochs, seed: trial.seed, ..Default::default() };
-        let mut trainer = Trainer::new(trial.method.prepare(&base.network, trial.seed)?, settings)?;
-        trainer.fit(&data.train, &data.dev, None, |_| Ok(()))?;
+        let network = trial.method.prepare(&base.network, trial.seed)?;
+        let trainer = train(network, &data, trial.rate, trial.epochs, trial.seed)?;
         let (epoch, dev) = trainer.best.as_ref().map_or((0, f64::NAN), |best| (best.epoch, best.score));
         let found = confusion(&trainer.model, &data.test)?;
         Ok(Row {
@@ -297,18 +295,38 @@ pub fn base(epochs: u64, seed: u64) -> Result<Arc<Base>> {
     kept(&ALL, (epochs, seed), || {
         let data = data(Task::Upright)?;
         let network = Network::new(&WIDTHS, Activation::Relu, seed);
-        let optimizer = AdamW { rate: 3e-3, ..Default::default() };
-        let mut trainer = Trainer::new(network, Settings { optimizer, epochs, seed, ..Default::default() })?;
-        trainer.fit(&data.train, &data.dev, None, |_| Ok(()))?;
+        let trainer = train(network, &data, 30, epochs, seed)?;
         let upright = confusion(&trainer.model, &data.test)?.accuracy();
         Ok(Base { network: trainer.model, upright })
     })
 }
 
-type Shelf<K, V> = OnceLock<Mutex<BTreeMap<K, Arc<V>>>>;
+/// A network trained on a task at a learning rate, times 10^-4; the epoch best on the development set.
+///
+/// # Errors
+/// Those of [`Trainer::fit`].
+pub fn train(
+    network: Network<f32>,
+    data: &Split<Vec<f32>>,
+    rate: u32,
+    epochs: u64,
+    seed: u64,
+) -> Result<Trainer<f32, Network<f32>>> {
+    let optimizer = AdamW { rate: f64::from(rate) / 1e4, ..Default::default() };
+    let mut trainer = Trainer::new(network, Settings { optimizer, epochs, seed, ..Default::default() })?;
+    trainer.fit(&data.train, &data.dev, None, |_| Ok(()))?;
+    Ok(trainer)
+}
+
+/// What was made for keys.
+pub(crate) type Shelf<K, V> = OnceLock<Mutex<BTreeMap<K, Arc<V>>>>;
 
 /// What a shelf has of this key, made at most once.
-fn kept<K: Ord, V>(shelf: &Shelf<K, V>, key: K, make: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
+pub(crate) fn kept<K: Ord, V>(
+    shelf: &Shelf<K, V>,
+    key: K,
+    make: impl FnOnce() -> Result<V>,
+) -> Result<Arc<V>> {
     let mut shelf = shelf.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = shelf.get(&key) {
         return Ok(found.clone());

@@ -91,7 +91,7 @@ pub enum Event<'a> {
         /// How many samples it took.
         samples: usize,
     },
-    /// An epoch was done, and its checkpoint written.
+    /// An epoch was done; its checkpoint is written next.
     Epoch {
         /// Its number, from 1.
         epoch: u64,
@@ -158,10 +158,11 @@ impl<T: Scalar, M: Model<T>> Trainer<T, M> {
             if self.best.as_ref().is_none_or(|best| score > best.score) {
                 self.best = Some(Best { epoch: self.epoch, score, groups: self.model.groups() });
             }
+            // First told, then saved: what was told is never behind the file.
+            seen(Event::Epoch { epoch: self.epoch, loss, dev: &found })?;
             if let Some(path) = path {
                 checkpoint::save(self, path)?;
             }
-            seen(Event::Epoch { epoch: self.epoch, loss, dev: &found })?;
         }
         match &self.best {
             Some(best) => self.model.set(&best.groups),

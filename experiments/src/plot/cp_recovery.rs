@@ -8,9 +8,6 @@ use crate::cp_recovery::{BOUND, CpRecovery, FOUND, Method, Row};
 use crate::series::points;
 use anyhow::Result;
 
-/// Where no run failed, this percentage is drawn.
-const NONE: f64 = 1.0;
-
 /// What is varied: its name, its axis, its value in a row, where the axis is labelled.
 type Axis = (&'static str, &'static str, fn(&Row) -> usize, &'static [f64]);
 
@@ -39,11 +36,11 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         let share = |x: usize| {
             let here: Vec<&&Row> = at.iter().filter(|r| AXES[axis].2(r) == x).collect();
             let failed = here.iter().filter(|r| !r.found()).count();
-            (x as f64, (100.0 * failed as f64 / here.len() as f64).max(NONE))
+            (x as f64, failed as f64 / here.len() as f64)
         };
         let places: Vec<_> = values(&at, |r| AXES[axis].2(r)).into_iter().map(share).collect();
-        // A range at one place is not drawn, but keeps the axis from 1 to 100.
-        let range = at.first().map(|r| (AXES[axis].2(r) as f64, NONE, 100.0)).into_iter().collect();
+        // The axis goes from 0 to 1.
+        let range = at.first().map(|r| (AXES[axis].2(r) as f64, 0.0, 1.0)).into_iter().collect();
         Curve { fitted: true, range, ..Curve::reference(places, look(method)) }
     };
     let seconds = |axis: usize, method: Method| {
@@ -77,7 +74,7 @@ pub fn sheets(study: CpRecovery, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
         methods.iter().map(|&m| KeyEntry::shaded(look(m), text(m))).chain([KeyEntry::ranges()]).collect();
     let rate = Sheet {
         title: "Recovery of the terms: runs that fail".to_string(),
-        panels: panels("runs that fail, %; none: 1", &failures),
+        panels: panels("share of the runs that fail", &failures),
         key: lines,
         caption: what("Whether all terms of a noisy tensor are found.")?
             .replace("Lines: medians of ", "Lines: shares of ")

@@ -13,6 +13,7 @@ pub mod cp_recovery;
 pub mod drawing;
 pub mod figures;
 pub mod kronecker_speed;
+pub mod lora_to_lsr;
 pub mod lowrank_gemm;
 pub mod map;
 pub mod panel;

@@ -16,7 +16,8 @@ pub type Frame = (f64, f64, f64, f64);
 pub struct Curve {
     /// Its places, in data units.
     pub points: Vec<Place>,
-    /// The shaded range: (x, low, high).
+    /// The shaded range: (x, low, high). One at a single place is not drawn: it widens the axis, and where
+    /// it begins at 0 it makes the vertical axis linear.
     pub range: Vec<(f64, f64, f64)>,
     /// Its look.
     pub style: Style,
@@ -41,7 +42,8 @@ impl Curve {
     }
 }
 
-/// One pair of axes: both logarithmic, but the horizontal one linear where it is labelled at 0.
+/// One pair of axes: both logarithmic, but the horizontal one linear where it is labelled at 0, and the
+/// vertical one where a range says so.
 #[derive(Debug, Clone)]
 pub struct Panel {
     /// What is shown.
@@ -98,7 +100,11 @@ impl Panel {
             ),
             false => Scale::new(self.range(|_| true, |p| p.0, |r| [r.0, r.0], 1.06), (left, right)),
         };
-        let y = Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top));
+        let from_zero = |c: &&Curve| c.fitted && c.range.len() == 1 && c.range[0].1 == 0.0;
+        let y = match self.curves.iter().find(from_zero).map(|c| c.range[0].2) {
+            Some(high) => Scale::linear((-0.03 * high, 1.03 * high), (bottom, top)),
+            None => Scale::new(self.range(|c| c.fitted, |p| p.1, |r| [r.1, r.2], 1.25), (bottom, top)),
+        };
         self.grid(canvas, &x, &y, frame)?;
         for curve in &self.curves {
             band(canvas, curve, &x, &y)?;
@@ -137,7 +143,7 @@ impl Panel {
             let (low, high) = x.range();
             xs.extend(self.x_ticks.iter().filter(|tick| (low..=high).contains(tick)).map(own));
         }
-        let ys = y.ticks(15.0);
+        let ys = if y.range().0 > 0.0 { y.ticks(15.0) } else { y.even_ticks(24.0) };
         for major in [false, true] {
             for tick in xs.iter().filter(|t| t.label.is_some() == major) {
                 let at = x.place(tick.value);

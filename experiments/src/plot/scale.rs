@@ -26,7 +26,7 @@ impl Scale {
         Scale { low, high, from, to, linear: false }
     }
 
-    /// The linear scale that takes `low..high` to `from..to`; it has no ticks of its own.
+    /// The linear scale that takes `low..high` to `from..to`; its ticks are [`Scale::even_ticks`].
     pub fn linear((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
         Scale { low, high, from, to, linear: true }
     }
@@ -81,7 +81,7 @@ impl Scale {
     }
 
     /// Labelled lines at multiples of 1, 2 or 5 times a power of ten.
-    fn even_ticks(&self, spacing: f64) -> Vec<Tick> {
+    pub fn even_ticks(&self, spacing: f64) -> Vec<Tick> {
         let smallest = (self.high - self.low) * spacing / (self.to - self.from).abs();
         let exponent = smallest.log10().floor() as i32;
         let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * 10f64.powi(exponent));

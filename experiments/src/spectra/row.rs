@@ -1,7 +1,7 @@
 //! The table of [`Spectra`](super::Spectra): a row a matrix.
 
 use super::Trial;
-use crate::table::row;
+use crate::table::{numbers, row};
 
 row! {
     /// A row of the table. An empty field is a fit that does not exist.
@@ -82,20 +82,5 @@ row! {
         /// The singular values, to six digits.
         #[serde(with = "numbers")]
         spectrum: Vec<f64> = Vec::new(),
-    }
-}
-
-/// Numbers in one field of a table, parted by spaces.
-mod numbers {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(numbers: &[f64], to: S) -> Result<S::Ok, S::Error> {
-        let words: Vec<String> = numbers.iter().map(|x| format!("{x:e}")).collect();
-        to.serialize_str(&words.join(" "))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
-        let text = String::deserialize(from)?;
-        text.split_whitespace().map(|word| word.parse().map_err(D::Error::custom)).collect()
     }
 }

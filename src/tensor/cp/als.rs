@@ -25,8 +25,10 @@
 //!
 //! **Deviations.** Exact line search (Rajih, Comon, Harshman 2008) is left out: it needs the inner products
 //! of A with all mixed terms of two iterates, d - 1 more passes over the tensor, for what the
-//! extrapolation has for nothing. The ridge is one for all modes: that of a single mode would be
-//! escaped by moving the scale of the terms to another.
+//! extrapolation has for nothing. The ridge is one number: of ridges
+//! rho_i |F_i|_F^2 a mode only the product counts (the scale of a term moves to where it is cheapest, so
+//! that they cost d (rho_1 ... rho_d)^(1/d) sum_k lambda_k^(2/d), and nothing where one is zero). With all
+//! other modes given it is the ridge regression on their unit columns.
 
 use super::Cp;
 use super::compressed::compressed;

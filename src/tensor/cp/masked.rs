@@ -12,7 +12,7 @@
 //! along their last step (Nesterov's weights), which is taken back where that does not help.
 //!
 //! **Cost.** A sweep: 2 N R (R + 5) flops in matrix products, N the entries of A, and R^3 / 3 for each row;
-//! memory 2 N and R^2 / 2 times the numbers of half of the modes. As a list of m entries:
+//! memory N and R (R + 1) / 2 times the numbers of half of the modes. As a list of m entries:
 //! d m R (R + d) flops, 2 d m indices.
 //!
 //! **Guarantee.** What is minimized never rises from sweep to sweep. The error is that over the observed
@@ -160,8 +160,9 @@ pub fn cp_masked<T: Scalar>(
     let zero = T::of(0.0);
     let scaled = |x: &T| scale_by_power_of_two(*x, -e);
     let entries: Vec<T> = a.iter().zip(&mask).map(|(x, seen)| if *seen { scaled(x) } else { zero }).collect();
-    let weights: Vec<T> = mask.iter().map(|seen| if *seen { T::of(1.0) } else { zero }).collect();
-    finished(&mut Filled::new(&sizes, &entries, &weights), parameters, e, observed, started)
+    let mask = mask.as_standard_layout();
+    let mask = mask.as_slice().unwrap_or(&[]);
+    finished(&mut Filled::new(&sizes, &entries, mask), parameters, e, observed, started)
 }
 
 /// Fits `values` at the rows of `points` (m, d), indices of a tensor of this shape. A point given

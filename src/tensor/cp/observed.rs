@@ -4,9 +4,10 @@
 use super::residual::Slowest;
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
-use crate::separated::Stored;
 use crate::separated::target::{Target, Terms};
-use faer::Mat;
+use crate::separated::{Halves, Stored};
+use faer::{Mat, MatMut, MatRef};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Entries of a tensor (p_1, ..., p_d), some of which are observed: what [`Target`] sums over all of
@@ -30,25 +31,64 @@ pub(super) fn packed(k: usize, l: usize) -> usize {
     k * (k + 1) / 2 + l
 }
 
-/// Weights and weighted entries, both stored. With weights w and the columns' products z_k z_l as
-/// columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
+/// Weighted entries and the mask, both stored. With the weights 0 and 1 and the columns' products
+/// z_k z_l as columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
 pub(super) struct Filled<'a, T: Scalar> {
     entries: &'a [T],
-    mask: &'a [T],
+    mask: &'a [bool],
     values: Stored<'a, T>,
-    weights: Stored<'a, T>,
+    weights: Halves<T>,
     /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
     pairs: Vec<Mat<T>>,
 }
 
 impl<'a, T: Scalar> Filled<'a, T> {
-    /// `entries` of moderate size (zero where they are not observed) and their weights, `mask`, first
-    /// index fastest.
-    pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [T]) -> Self {
-        let stored = |entries: &'a [T]| Stored::new(sizes.to_vec(), entries);
+    /// `entries` of moderate size (zero where they are not observed) and whether they are, first index
+    /// fastest.
+    pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [bool]) -> Self {
         let pairs = sizes.iter().map(|_| Mat::new()).collect();
-        Self { entries, mask, values: stored(entries), weights: stored(mask), pairs }
+        let values = Stored::new(sizes.to_vec(), entries);
+        Self { entries, mask, values, weights: Halves::new(sizes.to_vec()), pairs }
     }
+}
+
+/// Numbers of a tile of weights.
+const TILE: usize = 1 << 15;
+
+/// `out = W right`, or `W' right`, for the weights W (rows, .), by columns, of a mask. They are written
+/// out tile by tile, which stays in the cache.
+fn weighted<T: Scalar>(
+    mut out: MatMut<'_, T>,
+    (mask, rows): (&[bool], usize),
+    transposed: bool,
+    right: MatRef<'_, T>,
+) {
+    let height = out.nrows().div_ceil(8).clamp(16, 128).next_multiple_of(16);
+    let strip = |place: usize, mut out: MatMut<'_, T>| {
+        let (from, height) = (place * height, out.nrows());
+        let depth = TILE / height;
+        let mut tile = vec![T::of(0.0); height * depth.min(right.nrows())];
+        for start in (0..right.nrows()).step_by(depth) {
+            let depth = depth.min(right.nrows() - start);
+            // The columns of W in the tile, and the rows of each.
+            let (columns, lines) = if transposed {
+                (from..from + height, start..start + depth)
+            } else {
+                (start..start + depth, from..from + height)
+            };
+            let tile = &mut tile[..height * depth];
+            Arch::new().dispatch(|| {
+                for (tile, column) in tile.chunks_exact_mut(lines.len()).zip(columns.clone()) {
+                    let seen = &mask[column * rows..][lines.clone()];
+                    tile.iter_mut().zip(seen).for_each(|(x, seen)| *x = T::of(f64::from(u8::from(*seen))));
+                }
+            });
+            let tile = MatRef::from_column_major_slice(tile, lines.len(), columns.len());
+            let tile = if transposed { tile.transpose() } else { tile };
+            T::product(out.as_mut(), start > 0, tile, right.subrows(start, depth));
+        }
+    };
+    out.as_mut().par_row_chunks_mut(height).enumerate().for_each(|(place, out)| strip(place, out));
 }
 
 /// Products of the columns of a mode, each two of them.
@@ -88,7 +128,10 @@ impl<T: Scalar> Observed<T> for Filled<'_, T> {
         } else {
             self.pairs[mode - 1] = pairs(&modes[mode - 1]);
         }
-        self.weights.mttkrp(mode, &self.pairs)
+        let (mask, rows) = (self.mask, self.weights.shape().0);
+        self.weights.mttkrp(mode, &self.pairs, |out, transposed, right| {
+            weighted(out, (mask, rows), transposed, right);
+        })
     }
 }
 

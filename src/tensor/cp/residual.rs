@@ -8,6 +8,7 @@ use crate::tensor::mttkrp::{khatri_rao, row_major};
 use crate::{Result, Scalar, Separated};
 use faer::{Mat, MatMut, MatRef};
 use ndarray::{ArrayD, ArrayViewD};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Entries of a block, about.
@@ -45,9 +46,9 @@ impl<'a, T: Scalar> Slowest<'a, T> {
         Ok((left, table(&factors[cut..])?, s))
     }
 
-    /// |W * (2^-e A - X)|_F for the entries of A and of W, in their order in memory; no
-    /// weights are ones.
-    pub fn distance(&self, entries: &[T], weights: Option<&[T]>, e: i32) -> Result<f64> {
+    /// |2^-e A - X|_F for the entries of A, in their order in memory, over those of the mask where there
+    /// is one.
+    pub fn distance(&self, entries: &[T], mask: Option<&[bool]>, e: i32) -> Result<f64> {
         if entries.is_empty() {
             return Ok(0.0);
         }
@@ -62,8 +63,8 @@ impl<'a, T: Scalar> Slowest<'a, T> {
             T::product(product.as_mut(), false, right, left.transpose());
             let line = |x: usize| {
                 let place = (piece * height + x) * q;
-                let weights = weights.map(|weights| &weights[place..place + q]);
-                squares(&entries[place..place + q], product.col_as_slice(x), weights, e)
+                let mask = mask.map(|mask| &mask[place..place + q]);
+                squares(&entries[place..place + q], product.col_as_slice(x), mask, e)
             };
             (0..rows).map(line).sum::<f64>()
         };
@@ -81,27 +82,33 @@ pub(super) fn distance<T: Scalar>(a: ArrayViewD<'_, T>, x: &Separated<T>, e: i32
 /// Sums that are added up side by side.
 const LANES: usize = 8;
 
-/// The sum of the squares of w (2^-e a - x).
-fn squares<T: Scalar>(a: &[T], x: &[T], weights: Option<&[T]>, e: i32) -> f64 {
+/// The sum of the squares of 2^-e a - x, over the mask.
+fn squares<T: Scalar>(a: &[T], x: &[T], mask: Option<&[bool]>, e: i32) -> f64 {
     let mut sums = [0.0; LANES];
     let difference = |a: T, x: T| match e {
         0 => a.as_f64() - x.as_f64(),
         e => scale_by_power_of_two(a.as_f64(), -e) - x.as_f64(),
     };
-    match weights {
+    match mask {
         None => {
             for (a, x) in a.chunks(LANES).zip(x.chunks(LANES)) {
                 let both = a.iter().zip(x);
                 sums.iter_mut().zip(both).for_each(|(sum, (a, x))| *sum += difference(*a, *x).powi(2));
             }
         }
-        Some(weights) => {
-            for ((a, x), w) in a.chunks(LANES).zip(x.chunks(LANES)).zip(weights.chunks(LANES)) {
-                let all = a.iter().zip(x).zip(w);
-                let weighted = |((a, x), w): ((&T, &T), &T)| w.as_f64() * difference(*a, *x);
-                sums.iter_mut().zip(all).for_each(|(sum, all)| *sum += weighted(all).powi(2));
+        Some(mask) => Arch::new().dispatch(|| {
+            let mut add = |lane: usize, a: T, x: T, seen: bool| {
+                sums[lane] += f64::from(u8::from(seen)) * difference(a, x).powi(2);
+            };
+            let ((a, a_rest), (x, x_rest)) = (a.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+            let (mask, mask_rest) = mask.as_chunks::<LANES>();
+            for ((a, x), mask) in a.iter().zip(x).zip(mask) {
+                (0..LANES).for_each(|lane| add(lane, a[lane], x[lane], mask[lane]));
             }
-        }
+            for (lane, ((a, x), seen)) in a_rest.iter().zip(x_rest).zip(mask_rest).enumerate() {
+                add(lane, *a, *x, *seen);
+            }
+        }),
     }
     sums.iter().sum()
 }

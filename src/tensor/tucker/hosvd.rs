@@ -18,7 +18,7 @@
 //! sqrt(d) times the least error at these ranks; for the sequential variant the two are equal, to
 //! rounding. With a tolerance |A - X|_F <= t |A|_F + g eps |A|_F, g the longest side of an unfolding.
 //! The error is measured from the residual of the decomposition returned. |U'U - I|_F <= 10 n_k eps. The bits do not depend on
-//! the number of threads. With [`Basis::Gram`] what is below 1e-7 |A|_F is not seen, see there.
+//! the number of threads. With [`Basis::Gram`] what is below 1e-8 |A|_F is not seen, see there.
 //!
 //! **Deviations.** Ranks are at least one, so a zero tensor has ranks one. A mode that a tolerance or
 //! an energy leaves at its full size has no factor, which is exact and stores less. In each column of a factor

@@ -53,6 +53,9 @@ impl Default for Nonnegative {
 }
 
 /// What [`nonnegative`] found.
+///
+/// The bound of [`hosvd`](super::hosvd()) does not hold for it: orthogonal bases have signs. From below its
+/// largest tail, of the variant that is not sequential, bounds the error of whatever has these ranks.
 #[derive(Debug, Clone)]
 pub struct NonnegativeFit<T: Scalar> {
     /// The decomposition with the least error seen; the columns of its factors have norm one, or are

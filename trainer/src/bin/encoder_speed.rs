@@ -1,5 +1,5 @@
 //! The time of a training step of an encoder with adapters, on the CPU or a GPU, as one line of JSON:
-//! `benches/peers/encoder.py` runs it beside PyTorch.
+//! `benches/peers/encoder_cuda.py` runs it beside PyTorch.
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
@@ -89,7 +89,7 @@ fn measure<M: Model<f32, Input = Tokens>>(
     model: M,
     device: &str,
 ) -> Result<()> {
-    // The same tokens as in encoder.py; the first five of a vocabulary are special.
+    // The same tokens as in encoder_cuda.py; the first five of a vocabulary are special.
     let id = |k: usize, i: usize| (5 + (7 * i + 13 * k) % (vocabulary - 5)) as u32;
     let sequence = |k: usize| Tokens {
         ids: (0..options.length).map(|i| id(k, i)).collect(),

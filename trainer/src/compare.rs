@@ -1,0 +1,100 @@
+//! Which of two trainings is better, and how sure that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Test accuracies by seed.
+pub type Scores = BTreeMap<u64, f64>;
+
+/// A mean of some numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mean {
+    /// The mean; NaN of none.
+    pub mean: f64,
+    /// Its standard error; not finite for a single number.
+    pub error: f64,
+    /// How many.
+    pub count: usize,
+}
+
+impl Mean {
+    /// The mean and its standard error.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+        Mean { mean, error: (squares / (n - 1.0) / n).sqrt(), count: values.len() }
+    }
+}
+
+/// In percent, `96.1 ± 0.2`.
+impl fmt::Display for Mean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1}", 100.0 * self.mean)?;
+        if self.error.is_finite() { write!(f, " ± {:.1}", 100.0 * self.error) } else { Ok(()) }
+    }
+}
+
+/// The learning rate with the best mean score on the development set, of the trials (rate, score), and whether it
+/// is the first or the last of those tried. A rate at which a trial gave no answer is none; of equal ones
+/// the smallest.
+pub fn best_rate(trials: impl Iterator<Item = (u32, f64)>) -> Option<(u32, bool)> {
+    let mut scores: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    trials.for_each(|(rate, score)| scores.entry(rate).or_default().push(score));
+    let rates: BTreeSet<u32> = scores.keys().copied().collect();
+    let means = scores.into_iter().map(|(rate, all)| (rate, Mean::of(all).mean));
+    let better = |best: Option<(u32, f64)>, (rate, mean): (u32, f64)| match best {
+        Some((_, b)) if mean <= b => best,
+        _ => Some((rate, mean)),
+    };
+    let (rate, _) = means.filter(|(_, mean)| mean.is_finite()).fold(None, better)?;
+    Some((rate, rates.first() == Some(&rate) || rates.last() == Some(&rate)))
+}
+
+/// The 97.5 % quantile of Student's distribution with 1, 2, ... degrees of freedom; 2.1 beyond.
+const STUDENT: [f64; 20] = [
+    12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11,
+    2.10, 2.09, 2.09,
+];
+
+/// What the seeds say of `name` beside another training, seed by seed since both adapt the same network: better
+/// or worse only where zero lies outside of the 95 % interval of the mean difference.
+pub fn verdict(name: &str, own: &Scores, other: &Scores) -> String {
+    let both = own.iter().filter_map(|(seed, x)| Some(100.0 * (x - other.get(seed)?)));
+    let Mean { mean, error, count } = Mean::of(both);
+    let reach = error * STUDENT.get(count.wrapping_sub(2)).copied().unwrap_or(2.1);
+    match mean {
+        _ if !reach.is_finite() => "one seed cannot tell them apart".to_string(),
+        d if d > reach => format!("{name} is better, by {d:.1} ± {error:.1}"),
+        d if d < -reach => format!("{name} is worse, by {:.1} ± {error:.1}", -d),
+        d => format!("no difference that {count} seeds show ({d:+.1} ± {error:.1})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_need_more_than_chance() {
+        let scores = |values: [f64; 3]| -> Scores { (0..).zip(values).collect() };
+        let base = scores([0.90, 0.94, 0.92]);
+        // Always two points above: the spread over the seeds is shared.
+        assert!(verdict("A", &scores([0.919, 0.961, 0.940]), &base).starts_with("A is better, by 2.0"));
+        assert!(verdict("A", &base, &scores([0.919, 0.961, 0.940])).starts_with("A is worse"));
+        assert!(verdict("A", &scores([0.96, 0.94, 0.92]), &base).starts_with("no difference"));
+        assert!(
+            verdict("A", &scores([0.96, 0.94, 0.92]), &(0..1).map(|s| (s, 0.9)).collect())
+                .contains("one seed")
+        );
+    }
+
+    #[test]
+    fn rates_are_chosen_among_those_that_always_train() {
+        let trials = [(10, 0.5), (10, 0.7), (30, 0.9), (30, f64::NAN), (100, 0.6), (100, 0.8), (300, 0.1)];
+        assert_eq!(best_rate(trials.into_iter()), Some((100, false)));
+        assert_eq!(best_rate(trials[..2].iter().copied()), Some((10, true)));
+        assert_eq!(best_rate([(30, f64::NAN)].into_iter()), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! `train_adapter --model DIR --data DIR`: an encoder learns to tell texts apart.
+//!
+//! **Problem.** An encoder ([`crate::encoder`]) and texts with classes ([`crate::text`]): an adapter beside its frozen
+//! weights, and a head, that tell the classes.
+//!
+//! **Method.** [`Trainer::fit`]; the epoch is picked on the development set, the test set is looked at once, at the
+//! end.
+//!
+//! **Guarantee.** The folder holds a checkpoint after each epoch, from which the run goes on bit by bit; its log and
+//! figure are the same then. A number that is not finite ends the run, the checkpoint before it stays.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | options.txt | what was asked for: a run goes on with the same alone |
+//! | checkpoint.safetensors | the run after its last whole epoch |
+//! | log.csv | loss and rate of each step, the development metrics of each epoch |
+//! | loss.svg, loss.png | the same, drawn |
+//! | summary.csv | the result, in a row |
+//! | adapter/ | what was trained: see [`export`] |
+
+pub mod export;
+pub mod figure;
+pub mod log;
+pub mod options;
+
+use crate::checkpoint;
+use crate::encoder::{Encoder, Loading};
+use crate::metrics::Confusion;
+use crate::model::{Model, Set, Split};
+use crate::text::{Corpus, Tokenizer, Tokens};
+use crate::training::{Event, Settings, Trainer, confusion};
+use anyhow::{Context, Result, bail};
+use log::{Log, words};
+use lowrank_experiments::measure::{median, peak_memory};
+use lowrank_experiments::plot::drawing::Drawing;
+use lowrank_experiments::table::{to_csv, write_atomically};
+use options::{Device, Options};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// What was trained.
+    pub method: String,
+    /// Trained numbers, those of the head with them.
+    pub parameters: usize,
+    /// The learning rate.
+    pub rate: f64,
+    /// The seed.
+    pub seed: u64,
+    /// The best epoch, from 1.
+    pub epoch: u64,
+    /// Accuracy on the development set after it.
+    pub dev_accuracy: f64,
+    /// F1.
+    pub dev_f1: f64,
+    /// Matthews' correlation.
+    pub dev_matthews: f64,
+    /// Accuracy on the test set.
+    pub test_accuracy: f64,
+    /// F1.
+    pub test_f1: f64,
+    /// Matthews' correlation.
+    pub test_matthews: f64,
+    /// The median seconds of a step; NaN where none was done.
+    pub step_seconds: f64,
+    /// The largest resident memory of the process, in bytes, where the system tells.
+    pub peak_bytes: Option<f64>,
+}
+
+/// The files of a run.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn options(&self) -> PathBuf {
+        self.0.join("options.txt")
+    }
+    fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint.safetensors")
+    }
+    fn log(&self) -> PathBuf {
+        self.0.join("log.csv")
+    }
+
+    /// Makes or takes the folder for a run of these options.
+    fn open(options: &Options) -> Result<Self> {
+        let (folder, text) = (Folder(options.out.clone()), options.text()?);
+        let shown = options.out.display();
+        let old = std::fs::read_to_string(folder.options()).ok();
+        match old {
+            Some(old) if options.resume && old != text => {
+                let differ = text.lines().zip(old.lines()).find(|(new, old)| new != old);
+                let (new, old) = differ.unwrap_or(("", ""));
+                bail!(
+                    "--resume: the run in {shown} has other options: `{}` there, `{}` here",
+                    old.trim(),
+                    new.trim()
+                );
+            }
+            None if options.resume => bail!("--resume: there is no run in {shown}"),
+            Some(_) if !options.resume && !options.overwrite => bail!(
+                "{shown} holds a run: go on with it (--resume), replace it (--overwrite), or name another --out"
+            ),
+            _ => {}
+        }
+        if !options.resume {
+            std::fs::create_dir_all(&folder.0).with_context(|| format!("cannot make {shown}"))?;
+            let _ = std::fs::remove_file(folder.checkpoint()); // of a run that is replaced
+            write_atomically(&folder.options(), text.as_bytes())?;
+        }
+        Ok(folder)
+    }
+}
+
+/// The program. `seen` is told of every step and epoch; an error of it ends the run.
+///
+/// # Errors
+/// Where an option, a file or a row of the data is wrong; where a number is not finite.
+pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> Result<Summary> {
+    if options.device == Device::Cuda {
+        bail!(
+            "--device cuda: this program is built without CUDA: leave it out, or build with --features cuda"
+        );
+    }
+    let corpus =
+        Corpus::open(&options.data, options.task, &options.columns(), options.samples(), options.seed)?;
+    let loading = Loading {
+        classes: Some(corpus.classes.len()),
+        pooling: options.pooling(),
+        rounded: options.bf16,
+        seed: options.seed,
+    };
+    let base = Encoder::<f32>::load(&options.model, &loading)?;
+    if options.max_length > base.config().longest() {
+        bail!(
+            "--max-length {}: the encoder takes sequences of at most {} tokens",
+            options.max_length,
+            base.config().longest()
+        );
+    }
+    let sets = Tokenizer::open(&options.model, options.max_length)?.split(&corpus.split)?;
+    let encoder = base.adapt(&options.training(base.config().width)?, options.seed)?;
+    drop(base);
+    let settings = options.settings(corpus.task.metric());
+    describe(options, &corpus, &sets, &encoder, &settings);
+
+    let mut trainer = Trainer::new(encoder, settings)?;
+    let folder = Folder::open(options)?;
+    let (log, dev) = fit(&mut trainer, &sets, &folder, options.resume, &mut seen)?;
+    let test = confusion(&trainer.model, &sets.test)?;
+    let summary = Summary {
+        method: options.method.name(),
+        parameters: trainer.model.trained(),
+        rate: options.rate(),
+        seed: options.seed,
+        epoch: trainer.best.as_ref().map_or(0, |best| best.epoch),
+        dev_accuracy: dev.accuracy(),
+        dev_f1: dev.f1(),
+        dev_matthews: dev.matthews(),
+        test_accuracy: test.accuracy(),
+        test_f1: test.f1(),
+        test_matthews: test.matthews(),
+        step_seconds: median(log.seconds.clone()),
+        peak_bytes: peak_memory(),
+    };
+    write_atomically(&folder.0.join("summary.csv"), to_csv(&[&summary], true)?.as_bytes())?;
+    let caption = format!(
+        "{} on {}: {} texts to train on, batches of {}, largest learning rate {}. The epoch with the best value on \
+         the {} texts of the development set is kept ({}).",
+        options.method.name(),
+        options.data.display(),
+        sets.train.labels.len(),
+        options.batch,
+        options.rate(),
+        sets.dev.labels.len(),
+        summary.epoch
+    );
+    figure::sheet(&log.rows, settings.metric, "Training an encoder", &caption)
+        .write(&folder.0.join("loss"))?;
+    let written =
+        export::write(&trainer.model, &options.model.display().to_string(), &folder.0.join("adapter"))?;
+    println!("dev:     {} (epoch {})", words(&dev), summary.epoch);
+    println!("test:    {}", words(&test));
+    println!("trained: {} numbers, the head's with them", summary.parameters);
+    if summary.step_seconds.is_finite() {
+        println!("step:    {:.3} s, the median", summary.step_seconds);
+    }
+    if let Some(bytes) = summary.peak_bytes {
+        println!("memory:  {:.0} MiB at most", bytes / f64::from(1 << 20));
+    }
+    println!("folder:  {}", folder.0.display());
+    println!("adapter: {written}");
+    Ok(summary)
+}
+
+/// Trains to the end; the log, and what the best epoch makes of the development set.
+fn fit<M: Model<f32, Input = Tokens>>(
+    trainer: &mut Trainer<f32, M>,
+    sets: &Split<Tokens>,
+    folder: &Folder,
+    resume: bool,
+    seen: &mut impl FnMut(Event<'_>) -> Result<()>,
+) -> Result<(Log, Confusion)> {
+    let path = folder.checkpoint();
+    if resume && path.is_file() {
+        checkpoint::load(trainer, &path)?;
+        eprintln!("going on after epoch {}", trainer.epoch);
+    }
+    let mut log = Log::open(&folder.log(), trainer.state.steps, trainer.steps(&sets.train))?;
+    let done = trainer.fit(&sets.train, &sets.dev, Some(&path), |event| {
+        log.take(event)?;
+        seen(event)
+    });
+    log.finish();
+    done.with_context(|| match path.is_file() {
+        true => format!("the run ended early; its last whole epoch is kept in {}", path.display()),
+        false => "the run ended in its first epoch".to_string(),
+    })?;
+    let dev = confusion(&trainer.model, &sets.dev)?;
+    Ok((log, dev))
+}
+
+/// Says what is about to be done.
+fn describe(
+    options: &Options,
+    corpus: &Corpus,
+    sets: &Split<Tokens>,
+    encoder: &Encoder<f32>,
+    settings: &Settings,
+) {
+    let Split { train, dev, test } = sets;
+    let count = |set: &Set<Tokens>| set.labels.len();
+    eprintln!(
+        "data:    {}, {} texts to train on, {} to pick the epoch by ({:?}), {} to report; {}",
+        options.data.display(),
+        count(train),
+        count(dev),
+        settings.metric,
+        count(test),
+        corpus.origin
+    );
+    let share = |class: usize| {
+        let own = corpus.split.train.labels.iter().filter(|label| **label == class).count();
+        format!("{} {:.1} %", corpus.classes[class], 100.0 * own as f64 / count(train) as f64)
+    };
+    let shares: Vec<String> = (0..train.classes).map(share).collect();
+    let tokens: usize = train.inputs.iter().map(|tokens| tokens.ids.len()).sum();
+    let cut = train.inputs.iter().filter(|tokens| tokens.ids.len() == options.max_length).count();
+    eprintln!(
+        "classes: {}; {:.1} tokens a text, {cut} of {} texts at the limit of {}",
+        shares.join(", "),
+        tokens as f64 / count(train) as f64,
+        count(train),
+        options.max_length
+    );
+    eprintln!(
+        "method:  {}, {} numbers trained, the head's with them",
+        options.method.name(),
+        encoder.trained()
+    );
+}

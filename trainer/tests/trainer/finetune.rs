@@ -1,0 +1,211 @@
+//! `train_adapter --model`: a tiny encoder learns a word, is stopped, goes on, and is exported.
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use lowrank::io::{AdapterFile, PeftFolder, Safetensors, write_safetensors};
+use lowrank::random::gaussian;
+use lowrank_trainer::finetune::options::Options;
+use lowrank_trainer::finetune::{Summary, run};
+use lowrank_trainer::training::Event;
+use ndarray::{ArrayD, IxDyn};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const TOKENIZER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tokenizer.json");
+const WIDTH: usize = 8;
+
+/// A folder with an encoder of two blocks of width 8 and texts, whose class is whether they say `good`.
+fn workplace() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, data) = (folder.path().join("model"), folder.path().join("data"));
+    fs::create_dir_all(&model).unwrap();
+    fs::create_dir_all(&data).unwrap();
+    fs::copy(TOKENIZER, model.join("tokenizer.json")).unwrap();
+    fs::write(
+        model.join("config.json"),
+        "{\"model_type\":\"bert\",\"vocab_size\":82,\"hidden_size\":8,\"num_hidden_layers\":2,\
+         \"num_attention_heads\":2,\"intermediate_size\":16,\"max_position_embeddings\":16,\"type_vocab_size\":2}",
+    )
+    .unwrap();
+    let mut arrays: Vec<(String, ArrayD<f32>)> = Vec::new();
+    let mut put = |name: &str, shape: &[usize], constant: Option<f32>| {
+        let count = shape.iter().product();
+        let noise = gaussian::<f32>(count, 1, 1, name);
+        let values = (0..count).map(|i| constant.unwrap_or(0.3 * noise[(i, 0)])).collect();
+        arrays.push((name.to_string(), ArrayD::from_shape_vec(IxDyn(shape), values).unwrap()));
+    };
+    for (name, count) in [("word", 82), ("position", 16), ("token_type", 2)] {
+        put(&format!("embeddings.{name}_embeddings.weight"), &[count, WIDTH], None);
+    }
+    let mut norms = vec!["embeddings.LayerNorm".to_string()];
+    for k in 0..2 {
+        let block = format!("encoder.layer.{k}");
+        for (name, m, n) in [
+            ("attention.self.query", WIDTH, WIDTH),
+            ("attention.self.key", WIDTH, WIDTH),
+            ("attention.self.value", WIDTH, WIDTH),
+            ("attention.output.dense", WIDTH, WIDTH),
+            ("intermediate.dense", 16, WIDTH),
+            ("output.dense", WIDTH, 16),
+        ] {
+            put(&format!("{block}.{name}.weight"), &[m, n], None);
+            put(&format!("{block}.{name}.bias"), &[m], Some(0.0));
+        }
+        norms
+            .extend(["attention.output.LayerNorm", "output.LayerNorm"].map(|name| format!("{block}.{name}")));
+    }
+    for norm in norms {
+        put(&format!("{norm}.weight"), &[WIDTH], Some(1.0));
+        put(&format!("{norm}.bias"), &[WIDTH], Some(0.0));
+    }
+    put("pooler.dense.weight", &[WIDTH, WIDTH], None);
+    put("pooler.dense.bias", &[WIDTH], Some(0.0));
+    let views: Vec<_> = arrays.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
+    write_safetensors(model.join("model.safetensors"), &views, &[("format", "pt")]).unwrap();
+
+    let words = ["the film is", "it was", "what a film it is", "the cause is", "of the effect it was not"];
+    let row = |k: usize| {
+        let ends = ["good", "bad", "good!", "dull"];
+        format!("{} {}{}\t{}\n", words[k % 5], ["", "the "][k % 2], ends[(k / 2) % 4], 1 - (k / 2) % 2)
+    };
+    let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
+    fs::write(data.join("train.tsv"), format!("sentence\tlabel\n{}", rows(0..160))).unwrap();
+    fs::write(data.join("dev.tsv"), format!("sentence\tlabel\n{}", rows(0..20))).unwrap();
+    (folder, model, data)
+}
+
+fn options(words: &str, model: &Path, data: &Path, out: &Path) -> Options {
+    let words = words.split_whitespace().map(str::to_string);
+    let paths = [("--model", model), ("--data", data), ("--out", out)];
+    let paths = paths.into_iter().flat_map(|(name, path)| [name.to_string(), path.display().to_string()]);
+    let small = ["--max-length", "16", "--batch", "8"].map(str::to_string);
+    let all = ["train_adapter".to_string()].into_iter().chain(words).chain(paths).chain(small);
+    Options::try_parse_from(all).unwrap()
+}
+
+fn quiet(options: &Options) -> Result<Summary> {
+    run(options, |_| Ok(()))
+}
+
+#[test]
+fn an_encoder_learns_and_a_stopped_run_goes_on_bit_by_bit() {
+    let (folder, model, data) = workplace();
+    let words = "--method lsr --terms 2 --ranks 2x1 --rate 2e-2 --head-rate 2e-2 --epochs 4";
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    let summary = quiet(&options(words, &model, &data, &whole)).unwrap();
+    assert!(summary.test_accuracy >= 0.9, "{summary:?}");
+    // LSR with s = 2, r = 2 x 1, (4, 2) x (4, 2): 2 (4 2 + 2 1) 2 numbers a matrix, four of them; a head of 2 x 8 + 2.
+    assert_eq!(summary.parameters, 4 * 2 * (4 * 2 + 2) * 2 + 18);
+    let read = |folder: &Path, name: &str| fs::read(folder.join(name)).unwrap();
+    let log = String::from_utf8(read(&whole, "log.csv")).unwrap();
+    assert_eq!(log.lines().count(), 1 + 4 * 18);
+    assert!(log.starts_with("step,epoch,loss,rate,dev_accuracy,dev_f1,dev_matthews"));
+
+    let stopped = run(&options(words, &model, &data, &broken), |event| match event {
+        Event::Step { step: 40, .. } => bail!("stopped here"),
+        _ => Ok(()),
+    });
+    let text = format!("{:#}", stopped.unwrap_err());
+    assert!(text.contains("checkpoint.safetensors") && text.contains("stopped here"), "{text}");
+    let again = quiet(&options(&format!("{words} --resume"), &model, &data, &broken)).unwrap();
+    assert_eq!(
+        Summary { step_seconds: 0.0, peak_bytes: None, ..again },
+        Summary { step_seconds: 0.0, peak_bytes: None, ..summary.clone() }
+    );
+    for name in [
+        "log.csv",
+        "checkpoint.safetensors",
+        "adapter/adapter_model.safetensors",
+        "adapter/native.safetensors",
+        "loss.svg",
+    ] {
+        assert!(read(&whole, name) == read(&broken, name), "{name}");
+    }
+
+    // What PEFT reads: LoRA of rank 2, and the head.
+    let peft = PeftFolder::<f32>::read(whole.join("adapter")).unwrap();
+    let paths: Vec<&str> = peft.layers.keys().map(String::as_str).collect();
+    assert_eq!(paths.len(), 4);
+    assert_eq!(paths[0], "bert.encoder.layer.0.attention.self.query");
+    assert!(peft.layers.values().all(|layer| layer.factors.rank() == 2 && layer.scaling == 4.0));
+    assert_eq!(peft.heads["classifier.weight"].shape(), [2, WIDTH]);
+    let native = AdapterFile::<f32>::read(whole.join("adapter/native.safetensors")).unwrap();
+    assert_eq!(native.layers.len(), 4);
+
+    // A finished run says the same again; other options are another run.
+    let finished = quiet(&options(&format!("{words} --resume"), &model, &data, &whole)).unwrap();
+    assert_eq!(finished.test_accuracy, summary.test_accuracy);
+    for (words, expected) in [
+        (format!("{words} --seed 1 --resume"), "other options: `seed: 0,` there, `seed: 1,` here"),
+        (words.to_string(), "holds a run"),
+    ] {
+        let error = format!("{:#}", quiet(&options(&words, &model, &data, &whole)).unwrap_err());
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = quiet(&options(&format!("{words} --resume"), &model, &data, &folder.path().join("none")));
+    assert!(error.unwrap_err().to_string().contains("no run"));
+}
+
+#[test]
+fn all_is_exported_under_the_names_of_the_file() {
+    let (folder, model, data) = workplace();
+    for (words, file) in [
+        ("--method full --rate 1e-3", "model.safetensors"),
+        ("--method head", "head.safetensors"),
+        ("--method krona --pooling mean", "native.safetensors"),
+        ("--method svd-lora --inner-rank 2 --bf16", "adapter_model.safetensors"),
+    ] {
+        let out = folder.path().join(words.replace(' ', "_"));
+        quiet(&options(&format!("{words} --epochs 1"), &model, &data, &out)).unwrap();
+        let written = Safetensors::open(out.join("adapter").join(file)).unwrap();
+        assert_eq!(file == "head.safetensors", written.tensors().len() == 2, "{words}");
+        if file == "model.safetensors" {
+            let old = Safetensors::open(model.join("model.safetensors")).unwrap();
+            for (name, info) in old.tensors() {
+                assert_eq!(written.tensors()[&format!("bert.{name}")].shape(), info.shape(), "{name}");
+            }
+            assert_eq!(written.tensors().len(), old.tensors().len() + 2);
+            // Loaded again it says the same: another run of no use but to report.
+            fs::copy(model.join("config.json"), out.join("adapter/config.json")).unwrap();
+            fs::copy(model.join("tokenizer.json"), out.join("adapter/tokenizer.json")).unwrap();
+            let again =
+                options("--method head --epochs 1", &out.join("adapter"), &data, &folder.path().join("more"));
+            quiet(&again).unwrap();
+        }
+    }
+}
+
+#[test]
+fn wrong_options_and_broken_runs_are_explained() {
+    let (folder, model, data) = workplace();
+    let out = folder.path().join("out");
+    for (words, expected) in [
+        ("--terms 3", "--terms is no option of lora, which takes --rank"),
+        ("--method head --rank 3", "nothing of the kind"),
+        ("--rank 9", "rank 9"),
+        ("--targets nothing", "nothing"),
+        ("--layers 1-2", "layers"),
+        ("--max-length 17", "at most 16"),
+        ("--text body", "`sentence`, `label`"),
+        ("--task cb", "premise"),
+        ("--rate 0", "rate"),
+        ("--device cuda", "CUDA"),
+        ("--model none", "none"),
+    ] {
+        let mut options = options(&words.replace("--model none", ""), &model, &data, &out);
+        if words == "--model none" {
+            options.model = "none".into();
+        }
+        let error = format!("{:#}", quiet(&options).unwrap_err());
+        assert!(error.contains(expected), "{words}: {error}");
+        assert!(!out.exists(), "{words}");
+    }
+    let error = quiet(&options("--rate 1e30 --head-rate 1e30 --clip inf", &model, &data, &out)).unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("step ") && text.contains("(epoch 1)") && text.contains("not finite"), "{text}");
+    assert!(!out.join("checkpoint.safetensors").exists());
+    for words in [["--ranks", "2"], ["--layers", "5-3"], ["--method", "lor"]] {
+        let all = ["train_adapter", "--model", "m", "--data", "d"].into_iter().chain(words);
+        assert!(Options::try_parse_from(all).is_err(), "{words:?}");
+    }
+}
