@@ -189,7 +189,7 @@ impl<B: Backend> Block<B> {
     /// # Errors
     /// Those of [`Linear::new`].
     pub fn new(device: &B, parts: &[(String, &Layer<f32>)], table: &mut Table) -> Result<Self> {
-        let mut linear = |range: std::ops::Range<usize>, table: &mut Table| {
+        let linear = |range: std::ops::Range<usize>, table: &mut Table| {
             Linear::new(device, &parts[range], false, table)
         };
         let projections = linear(0..3, table)?;

@@ -58,7 +58,6 @@ struct Run {
     batch: Batch,
     embedded: (At, At), // the sum of the tables' columns, and its statistics
     kept: Vec<Kept>,
-    tokens: At,
     pooled: At,
     dense: At,
     logits: At,
@@ -279,7 +278,7 @@ impl<B: Backend> Resident<B> {
         let logits = self.output.forward(device, pass.arena, a, n)?;
         let sizes = [self.classes.into(), self.output.ld.into()];
         device.launch("add_bias", (n, 1), &[logits, self.output.bias()], &sizes)?;
-        Ok(Run { batch, embedded: (sum, statistics), kept, tokens: x, pooled, dense, logits })
+        Ok(Run { batch, embedded: (sum, statistics), kept, pooled, dense, logits })
     }
 
     /// The logits, and with them the rows beneath.

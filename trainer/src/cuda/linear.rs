@@ -109,8 +109,12 @@ impl<B: Backend> Linear<B> {
             ld += rank(layer).with_context(|| name.clone())?.next_multiple_of(8);
         }
         let whole = matrix(layers, inputs, ld);
-        let weight =
-            if narrow { device.store(&narrowed(&whole))? } else { device.store(&bytes_of(&whole))? };
+        let mut weight = device.store(&bytes_of(&whole))?;
+        if narrow {
+            let wide = std::mem::replace(&mut weight, device.allocate(2 * whole.len())?);
+            let (places, numbers) = ([B::at(&weight), B::at(&wide)], [ld.into(), ld.into()]);
+            device.launch("narrow", (inputs, 1), &places, &numbers)?;
+        }
         let bias: Vec<f32> = layers.iter().flat_map(|(_, layer)| layer.bias.clone()).collect();
         let bias = device.store(&bytes_of(&bias))?;
         let mut out = Self { weight, bias, updates: Vec::new(), blocks: Vec::new(), inputs, ld, narrow };
@@ -295,13 +299,4 @@ fn matrix(layers: &[(String, &Layer<f32>)], inputs: usize, ld: usize) -> Vec<f32
         first += weight.nrows();
     }
     out
-}
-
-/// The nearest bf16 of finite numbers, as a device stores them.
-fn narrowed(numbers: &[f32]) -> Vec<u8> {
-    let half = |x: &f32| {
-        let bits = x.to_bits();
-        (((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16).to_ne_bytes()
-    };
-    numbers.iter().flat_map(half).collect()
 }
