@@ -2,12 +2,14 @@
 //! runs it, and the others on the same inputs, and prints the table.
 //!
 //! - `--inputs DIR WORD..` writes inputs to a folder, as npy and npz files: `N` matrices, `tensor:N` a
-//!   tensor, `train:N:RANK:ORDER` tensor trains.
+//!   tensor, `train:N:RANK:ORDER` tensor trains, `adapter:N:TOKENS` a layer's weight and tokens.
 //! - `--serve DIR` reads a workload a line, runs it once, and answers with its seconds. A line is
 //!   `NAME SCALAR N RANK STEPS`, with `seed K` where the seed is not 0, and with `keep` at its end where
 //!   the result is to go to `DIR/ours.npy`.
 //! - otherwise every workload runs once in small, in a temporary folder.
 
+#[path = "peers/adapters.rs"]
+mod adapters;
 #[path = "peers/tensors.rs"]
 mod tensors;
 
@@ -15,11 +17,11 @@ use lowrank::faer::Mat;
 use lowrank::kronecker::Kronecker;
 use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, factorize};
 use lowrank::matrix::array_of;
-use lowrank::ndarray::{Array2, Ix2};
+use lowrank::ndarray::{Array2, ArrayD, Ix2};
 use lowrank::random::with_spectrum;
 use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
-use lowrank::{LowRank, Result, Scalar, io};
+use lowrank::{LowRank, Result, Scalar, TensorTrain, io};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
@@ -56,6 +58,7 @@ fn main() -> std::result::Result<(), Failure> {
 fn write(folder: &Path, word: &str) -> std::result::Result<(), Failure> {
     match word.split(':').collect::<Vec<_>>()[..] {
         ["tensor", n] => tensors::write_tensor(folder, n.parse()?),
+        ["adapter", n, tokens] => adapters::write(folder, (n.parse()?, tokens.parse()?)),
         ["train", n, rank, order] => {
             tensors::write_trains(folder, (n.parse()?, rank.parse()?, order.parse()?))
         }
@@ -82,7 +85,7 @@ fn small() -> std::result::Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("lowrank-peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let run = || -> std::result::Result<(), Failure> {
-        for word in ["200", "tensor:20", "train:4:4:6"] {
+        for word in ["200", "tensor:20", "train:4:4:6", "adapter:48:32"] {
             write(&folder, word)?;
         }
         let mut bench = Bench::new(&folder);
@@ -103,6 +106,11 @@ fn small() -> std::result::Result<(), Failure> {
             "inner f64 4 4 6",
             "hadamard f64 4 4 6",
             "cross f64 8 0 3",
+            "frozen f32 48 0 32",
+            "lora f32 48 4 32",
+            "lsr f32 48 2 32",
+            "dora f32 48 4 32",
+            "lokr f32 48 4 32",
         ] {
             println!("{line}: {} s", bench.run(line)?);
         }
@@ -120,11 +128,19 @@ struct Bench {
     folder: PathBuf,
     double: Kept<f64>,
     single: Kept<f32>,
+    tensors: (HashMap<String, ArrayD<f32>>, HashMap<String, ArrayD<f64>>),
+    trains: HashMap<String, TensorTrain<f64>>,
 }
 
 impl Bench {
     fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), double: HashMap::new(), single: HashMap::new() }
+        Self {
+            folder: folder.into(),
+            double: HashMap::new(),
+            single: HashMap::new(),
+            tensors: Default::default(),
+            trains: HashMap::new(),
+        }
     }
 
     /// Runs one workload; the seconds it took.
@@ -142,11 +158,17 @@ impl Bench {
             return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
         };
         let sizes @ (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
-        let dense = if scalar == "f32" { tensors::dense::<f32> } else { tensors::dense::<f64> };
-        if let Some(seconds) = dense(name, &self.folder, sizes, keep)? {
+        let dense = match scalar {
+            "f32" => tensors::dense(name, (&self.folder, &mut self.tensors.0), sizes, keep)?,
+            _ => tensors::dense(name, (&self.folder, &mut self.tensors.1), sizes, keep)?,
+        };
+        if let Some(seconds) = dense {
             return Ok(seconds);
         }
-        if let Some(seconds) = tensors::train(name, &self.folder, sizes, keep)? {
+        if let Some(seconds) = tensors::train(name, (&self.folder, &mut self.trains), sizes, keep)? {
+            return Ok(seconds);
+        }
+        if let Some(seconds) = adapters::step(name, &self.folder, sizes, keep)? {
             return Ok(seconds);
         }
         let sizes = (n, rank, steps, seed);

@@ -1,20 +1,20 @@
-"""Runs NumPy, SciPy, scikit-learn, PyTorch (CPU), FastKron, linear_operator, TensorLy, pyttb, torchTT,
-tntorch and teneva and this project on the same inputs, two threads each, in turns, and prints one table:
-medians, the ratio of times, the errors of both.
+"""Runs NumPy, SciPy, scikit-learn, PyTorch (CPU), PEFT, FastKron, linear_operator, TensorLy, pyttb,
+torchTT, tntorch and teneva and this project on the same inputs, two threads each, in turns, and prints one
+table: medians, the ratio of times, the errors of both.
 
     python3 -m venv target/peers
     target/peers/bin/pip install -r benches/peers/requirements.txt
     target/peers/bin/python benches/peers/compare.py [--only WORD] [--repeats 5] [--quick]
 
 A ratio below 1 means that ours is faster. The matrices have the singular values 1, 1/2, 1/3, ... and
-random singular vectors; the tensors are described in tensors.py. Errors are computed here, by the same
-lines for both sides: of a truncated SVD |A - X|_F over the smallest possible, minus 1, and so of a
-nearest sum of Kronecker products; of a full SVD |A - X|_F / |A|_F; of products |X z - A (B z)| / |A (B z)|
-for random z; of Kronecker products |X - A b|_F / |A b|_F; of tensors and trains |A - X|_F / |A|_F; of
-inner products the difference over the product of the norms; of crosses in the Euclidean norm over 10,000
-random places, with the evaluations on standard error. Truncated SVDs draw rank + 10 columns on both
-sides; the errors of randomized ones are means over the seeds 0 to 4. The spread is half the distance of
-the quartiles of the times, over their median: a ratio is not known better than that.
+random singular vectors; the tensors are described in tensors.py, the layers with adapters in adapters.py.
+Errors are computed here, by the same lines for both sides: of a truncated SVD |A - X|_F over the smallest
+possible, minus 1, and so of a nearest sum of Kronecker products; of a full SVD |A - X|_F / |A|_F; of products
+|X z - A (B z)| / |A (B z)| for random z; of Kronecker products |X - A b|_F / |A b|_F; of tensors and trains
+|A - X|_F / |A|_F; of inner products the difference over the product of the norms; of crosses in the Euclidean
+norm over 10,000 random places, with the evaluations on standard error. Truncated SVDs draw rank + 10 columns
+on both sides; the errors of randomized ones are means over the seeds 0 to 4. The spread is half the distance
+of the quartiles of the times, over their median: a ratio is not known better than that.
 """
 
 import argparse
@@ -30,6 +30,7 @@ THREADS = "2"
 for variable in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
     os.environ[f"{variable}_NUM_THREADS"] = THREADS
 
+import adapters  # noqa: E402
 import numpy as np  # noqa: E402
 import tensors  # noqa: E402
 import scipy.linalg  # noqa: E402
@@ -292,13 +293,14 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.inputs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        others = [w for w in tensors.workloads(folder, arguments.quick) if arguments.only in w[0].line]
+        both = [*tensors.workloads(folder, arguments.quick), *adapters.workloads(folder, arguments.quick)]
+        others = [w for w in both if arguments.only in w[0].line]
         missing = {str(w[2]) for w in chosen if not (folder / f"b_factors_f64_{w[2]}.npz").exists()}
         words = missing | {w.word for w, _ in others if w.word}
         subprocess.run([program, "--inputs", folder, *sorted(words)], check=True)
         ours = Ours(program, folder)
         compare(chosen, ours, folder, arguments.repeats)
-        compare_tensors(others, ours, arguments.repeats)
+        compare_others(others, ours, arguments.repeats)
 
 
 def compare(chosen, ours, folder, repeats):
@@ -327,7 +329,7 @@ def compare(chosen, ours, folder, repeats):
         in_turns(ours, line, label, bound, own_error, errors, repeats)
 
 
-def compare_tensors(chosen, ours, repeats):
+def compare_others(chosen, ours, repeats):
     for workload, load in chosen:
         load()
         own_error = workload.error(ours.result(workload.line, workload.ours))

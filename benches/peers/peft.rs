@@ -1,21 +1,25 @@
 //! Our side of the check with Hugging Face's PEFT; `benches/peers/peft_check.py` runs it.
 //!
 //! `BASE OUT`: reads the BERT in the folder BASE, puts each adapter that is of low rank beside its queries and
-//! values, with numbers as after a training, and writes into `OUT/METHOD` a folder of PEFT with the native
-//! factors and `layers.safetensors`: inputs `PATH.x` (samples, n) of each adapted layer, its outputs `PATH.y`
-//! (samples, m), the same of the merged weight, `PATH.merged`, and, for SVD-LoRA, the truncated weight
-//! beside which the adapter stands, `PATH.base`. Without arguments nothing is done.
+//! values, with numbers as after a training, moves the head, and writes into `OUT/METHOD` a folder of PEFT with the
+//! native factors and `ours.safetensors`: sequences of tokens `tokens.K`, the logits (sequences, classes) of
+//! the encoder with its adapters and with them merged, `logits` and `merged`; for each adapted layer inputs
+//! `PATH.x` (samples, n), outputs without bias `PATH.y` (samples, m), and, for SVD-LoRA, the truncated weight
+//! `PATH.base` beside which the adapter stands. Without arguments nothing is done.
 
+use anyhow::{Context, Result};
 use lowrank::Scalar;
 use lowrank::faer::Mat;
-use lowrank::io::{AdapterFile, AdapterLayer, Safetensors, write_safetensors};
+use lowrank::io::{AdapterFile, AdapterLayer, write_safetensors};
 use lowrank::layers::adapter::{Adapted, Method};
 use lowrank::matrix::array_of;
-use lowrank::ndarray::ArrayD;
+use lowrank::ndarray::{Array1, ArrayD};
 use lowrank::random::gaussian;
+use lowrank_trainer::encoder::{Encoder, Loading, Training};
+use lowrank_trainer::layer::Weight;
+use lowrank_trainer::model::Model;
+use lowrank_trainer::text::Tokens;
 use std::path::Path;
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const SAMPLES: usize = 32;
 const SCALING: f64 = 1.7;
@@ -29,47 +33,77 @@ const METHODS: [(&str, Method); 6] = [
     ("svd-lora-with-values", Method::SvdLora { rank: 6, inner_rank: 3, with_values: true }),
 ];
 
-fn main() -> Outcome<()> {
+fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let [base, out] = &words[..] else { return Ok(()) };
-    let weights = Safetensors::open(Path::new(base).join("model.safetensors"))?;
+    let base = Encoder::<f32>::load(base, &Loading::default())?;
     for (name, method) in METHODS {
-        export(&weights, &method, &Path::new(out).join(name))?;
+        export(&base, method, &Path::new(out).join(name))?;
     }
     Ok(())
 }
 
-fn export(weights: &Safetensors, method: &Method, folder: &Path) -> Outcome<()> {
+fn export(base: &Encoder<f32>, method: Method, folder: &Path) -> Result<()> {
+    let targets = vec!["query".to_string(), "value".to_string()];
+    let mut encoder =
+        base.adapt(&Training::Adapter { method, scaling: SCALING, targets, layers: None }, 0)?;
+    let mut groups = encoder.groups();
+    let mut k = 0;
+    for (name, layer) in encoder.parts() {
+        let Weight::Adapted(adapted) = &layer.weight else { continue };
+        let group = groups.iter_mut().find(|group| group.name == format!("{name}.adapter"));
+        group.context(name)?.values = trained(adapted.clone(), k)?.values();
+        k += 1;
+    }
+    let head = groups.iter_mut().filter(|group| group.name.starts_with("classifier"));
+    head.flat_map(|group| &mut group.values).for_each(|x| *x += 0.25);
+    encoder.set(&groups)?;
+
     let mut file = AdapterFile::<f32>::new("base");
     file.task = Some("SEQ_CLS".into());
     let mut arrays: Vec<(String, ArrayD<f32>)> = Vec::new();
-    let chosen = |name: &&String| name.ends_with("self.query.weight") || name.ends_with("self.value.weight");
-    for (k, name) in weights.tensors().keys().filter(chosen).enumerate() {
-        let path = name.trim_end_matches(".weight");
-        let layer = trained(method.adapt(weights.matrix::<f32>(name)?, SCALING, k as u64)?, k as u64)?;
-        let x = gaussian::<f32>(layer.base().ncols(), SAMPLES, k as u64, "inputs");
-        let y = layer.step().forward(x.as_ref())?;
-        let mut put = |what: &str, matrix: Mat<f32>| {
-            arrays.push((format!("{path}.{what}"), array_of(matrix.as_ref()).into_dyn()));
-        };
-        put("merged", (layer.merged() * &x).transpose().to_owned());
-        put("x", x.transpose().to_owned());
-        put("y", y.transpose().to_owned());
-        if matches!(method, Method::SvdLora { .. }) {
-            put("base", layer.base().to_owned());
+    let mut put = |name: String, matrix: Mat<f32>| arrays.push((name, array_of(matrix.as_ref()).into_dyn()));
+    for (k, (name, layer)) in encoder.parts().into_iter().enumerate() {
+        let path = format!("bert.{name}");
+        match &layer.weight {
+            Weight::Adapted(adapted) => {
+                let x = gaussian::<f32>(adapted.base().ncols(), SAMPLES, k as u64, "inputs");
+                put(format!("{path}.y"), adapted.step().forward(x.as_ref())?.transpose().to_owned());
+                put(format!("{path}.x"), x.transpose().to_owned());
+                if matches!(method, Method::SvdLora { .. }) {
+                    put(format!("{path}.base"), adapted.base().to_owned());
+                }
+                file.layers.insert(path, AdapterLayer::of(adapted));
+            }
+            Weight::Full(w) => {
+                file.heads.insert(format!("{name}.weight"), array_of(w.as_ref()).into_dyn());
+                file.heads.insert(format!("{name}.bias"), Array1::from(layer.bias.clone()).into_dyn());
+            }
+            _ => {}
         }
-        file.layers.insert(path.into(), AdapterLayer::of(&layer));
     }
-    for part in ["classifier.weight", "classifier.bias"] {
-        file.heads.insert(part.into(), weights.array::<f32>(part)?.mapv(|x| x + 0.25));
+    let sequences = sequences(base.config().vocabulary as u32);
+    let inputs: Vec<&Tokens> = sequences.iter().collect();
+    put("logits".into(), encoder.logits(&inputs)?.transpose().to_owned());
+    put("merged".into(), encoder.adapt(&Training::Head, 0)?.logits(&inputs)?.transpose().to_owned());
+    for (k, sequence) in sequences.iter().enumerate() {
+        let ids: Vec<f32> = sequence.ids.iter().map(|id| *id as f32).collect();
+        arrays.push((format!("tokens.{k}"), Array1::from(ids).into_dyn()));
     }
     file.write_peft(folder)?;
     let views: Vec<_> = arrays.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
-    Ok(write_safetensors(folder.join("layers.safetensors"), &views, &[])?)
+    Ok(write_safetensors(folder.join("ours.safetensors"), &views, &[])?)
+}
+
+/// Sequences of 3 to 12 tokens, none of them the padding.
+fn sequences(vocabulary: u32) -> Vec<Tokens> {
+    let ids =
+        |k: u32| (0..3 + k).map(|t| 1 + (7919 * (k + 1) * (t + 1)) % (vocabulary - 1)).collect::<Vec<_>>();
+    (0..10).map(ids).map(|ids| Tokens { types: vec![0; ids.len()], ids }).collect()
 }
 
 /// A layer whose update has about a fifth of the norm of its weight, and whose magnitudes have moved.
-fn trained(mut layer: Adapted<f32>, seed: u64) -> Outcome<Adapted<f32>> {
+fn trained(mut layer: Adapted<f32>, seed: u64) -> Result<Adapted<f32>> {
     let parts = layer.adapter().parts().values().len();
     let noise = gaussian::<f32>(parts, 1, seed, "training");
     let mut values = layer.values();

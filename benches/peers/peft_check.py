@@ -6,10 +6,10 @@
 
 For a tiny BERT with random weights, made here, and for the one of --model if it is there, the Rust side
 (benches/peers/peft.rs) writes a folder of PEFT for each method that is of low rank. A warning, a key that is
-missing or unexpected, a scaling or a number that differs ends the check with an error. Outputs of each
-adapted layer are compared before and after merging, relative to their largest entry, to 1e-5; after
-unmerging the weights are those from before but for rounding. Printed at the end is what merging in
-bf16 changes.
+missing or unexpected, a number that differs ends the check with an error. The logits of the whole encoder and
+the outputs of each adapted layer are compared before and after merging, relative to their largest entry, to
+1e-5; after unmerging the weights are those from before but for rounding. Printed beside is what
+merging in bf16 changes in the outputs of layers.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def distance(ours, theirs):
 
 def check(base, folder):
     """The largest differences over the adapted layers, before and after merging."""
-    layers = load_file(folder / "layers.safetensors")
+    layers = load_file(folder / "ours.safetensors")
     model = load(base, folder, layers)
     modules = dict(model.base_model.model.named_modules())
     paths = sorted(name.removesuffix(".x") for name in layers if name.endswith(".x"))
@@ -100,14 +100,18 @@ def check(base, folder):
         sys.exit(f"{folder}: PEFT adapts {adapted}, ours {paths}")
     weights = {path: modules[path].base_layer.weight.clone() for path in paths}
     output = lambda path: modules[path](layers[f"{path}.x"]) - modules[path].base_layer.bias  # noqa: E731
+    count = sum(name.startswith("tokens.") for name in layers)
+    tokens = [layers[f"tokens.{k}"].long()[None] for k in range(count)]
+    logits = lambda: torch.cat([model(input_ids=ids).logits for ids in tokens])  # noqa: E731
     worst = [0.0, 0.0, 0.0]
     with torch.no_grad():
+        worst[0] = distance(layers["logits"], logits())
         for path in paths:
             worst[0] = max(worst[0], distance(layers[f"{path}.y"], output(path)))
         model.merge_adapter()
+        worst[1] = max(distance(layers[which], logits()) for which in ("logits", "merged"))
         for path in paths:
-            y = output(path)
-            worst[1] = max(worst[1], distance(layers[f"{path}.merged"], y), distance(layers[f"{path}.y"], y))
+            worst[1] = max(worst[1], distance(layers[f"{path}.y"], output(path)))
         model.unmerge_adapter()
         for path in paths:
             worst[2] = max(worst[2], distance(weights[path], modules[path].base_layer.weight))

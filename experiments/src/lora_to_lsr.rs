@@ -120,7 +120,7 @@ impl Update {
 
     /// The error of the best update of this rank, of which the values after it are missing.
     fn truncation(&self, rank: usize) -> f64 {
-        let norm = |values: &[f64]| values.iter().map(|s| s * s).sum::<f64>().sqrt();
+        let norm = |values: &[f64]| values.iter().fold(0.0, |sum, s| sum + s * s).sqrt();
         norm(&self.values[rank.min(self.values.len())..]) / norm(&self.values)
     }
 }

@@ -6,7 +6,8 @@
 //! - otherwise a tiny encoder takes two steps with each method.
 //!
 //! A step is forward, backward, clipping and AdamW on the trained numbers. A method is `head`, `lora-R`,
-//! `lsr-S` (r = 2 x 2), `full`; `base` and `bf16` read the encoder again, stored so.
+//! `lsr-S` (r = 2 x 2), `full`; at `bf16` the
+//! encoder is read again and its frozen matrices are stored so.
 
 use anyhow::{Context, Result, bail};
 use lowrank::layers::adapter::Method;
@@ -27,9 +28,9 @@ fn main() -> Result<()> {
             let line = line?;
             match line.as_str() {
                 "memory" => println!("{}", memory()?),
-                "base" | "bf16" => {
-                    base = load(folder.as_ref(), line == "bf16")?;
-                    println!("read");
+                "bf16" => {
+                    base = load(folder.as_ref(), true)?;
+                    println!("{}", memory()?);
                 }
                 line => println!("{}", run(&base, line)?),
             }
@@ -61,9 +62,7 @@ fn run(base: &Encoder<f32>, line: &str) -> Result<String> {
         None if method == "head" => Training::Head,
         None if method == "full" => Training::Full,
         Some(("lora", rank)) => adapters(Method::Lora { rank: rank.parse()? }),
-        Some(("lsr", terms)) => {
-            adapters(Method::Lsr { terms: terms.parse()?, ranks: (2, 2), shapes: None })
-        }
+        Some(("lsr", terms)) => adapters(Method::Lsr { terms: terms.parse()?, ranks: (2, 2), shapes: None }),
         _ => bail!("`{method}` is no method"),
     };
     let mut model = base.adapt(&training, 0)?;

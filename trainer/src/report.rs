@@ -114,6 +114,7 @@ pub fn text(rows: &[Row]) -> Result<String> {
     for &task in &tasks {
         out += &verdicts(task, &lines);
     }
+    out += "Each comparison by itself is wrong in one of twenty cases where there is no difference.\n";
     Ok(out)
 }
 

@@ -70,9 +70,11 @@ pub fn sheets(study: LoraToLsr, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let dashed = Style { colour: INK, marker: Marker::None, width: 1.2, dash: Some((5.0, 3.0)) };
     key.push(KeyEntry::line(dashed, "LoRA of the largest rank with no more numbers"));
     key.push(KeyEntry::ranges());
-    // Where LSR has no more numbers than the LoRA update of half of its rank.
-    let wins = kept.iter().filter(|r| r.parameters < r.lora_parameters && r.error < r.lora_error).count();
-    let fewer = kept.iter().filter(|r| r.parameters < r.lora_parameters).count();
+    // Where fewer numbers than LoRA's still make a LoRA of rank 1 at least.
+    let fewer: Vec<&&Row> =
+        kept.iter().filter(|r| r.parameters < r.lora_parameters && r.lora_error < 1.0).collect();
+    let wins = fewer.iter().filter(|r| r.error < r.lora_error).count();
+    let count = fewer.len();
     let drawn: Vec<&Row> = kept.iter().copied().filter(|r| r.weights.is_empty()).collect();
     let largest = drawn.iter().map(|r| r.n).max().unwrap_or(0);
     let told: Vec<String> = values(&drawn, |r| r.terms)
@@ -92,8 +94,9 @@ pub fn sheets(study: LoraToLsr, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
     let caption = format!(
         "An update U V′ of rank r = {rank}, and the nearest sums A, B of s Kronecker products to its factors, from \
          the singular values of their rearrangements; sides split as evenly as they can be, r = {root} × {root}. Updates of stored weights are \
-         the best of rank r, their factors balanced. Errors below 10⁻¹² are left out.{of_gaussian} With fewer numbers than \
-         LoRA r = {rank}, LSR is nearer than LoRA of a lower rank in {wins} of {fewer} rows. Medians of {seeds} seed{}.\nMade by: {}",
+         the best of rank r, their factors balanced. Errors below 10⁻¹² are left out.{of_gaussian} With the numbers of \
+         LoRA of a lower rank, LSR is nearer than it in {wins} of {count} rows. Left, in the key: what the best update of rank {rank} \
+         leaves of the change of the weight. Medians of {seeds} seed{}.\nMade by: {}",
         if seeds == 1 { "" } else { "s" },
         study.command(&trials),
         root = kept[0].root,

@@ -34,6 +34,23 @@
 //! assert!(loss(&layer.step().forward(x.as_ref())?) < loss(&y));
 //! # lowrank::Result::Ok(())
 //! ```
+//!
+//! Files of adapters, and what of them PEFT reads: [`crate::io::AdapterFile`]. A weight that was trained in full
+//! becomes an adapter by [`crate::layers::optimal_update`], the best of a rank:
+//!
+//! ```
+//! use lowrank::io::{AdapterFile, AdapterLayer};
+//! use lowrank::layers::{adapter::Lora, optimal_update};
+//! use lowrank::{random::gaussian, svd::Rank};
+//! # let folder = std::env::temp_dir().join(format!("lowrank_doc_full_{}", std::process::id()));
+//! # let (before, after) = (gaussian::<f32>(48, 32, 0, "w"), gaussian::<f32>(48, 32, 1, "w"));
+//!
+//! let update = optimal_update(before.as_ref(), after.as_ref(), Rank::Fixed(8))?; // `update.error` is left
+//! let layer = AdapterLayer { adapter: Box::new(Lora::from_factors(&update.factors)?), scaling: 1.0, magnitude: None };
+//! AdapterFile { layers: [("encoder.query".into(), layer)].into(), ..AdapterFile::new("a model") }.write_peft(&folder)?;
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # lowrank::Result::Ok(())
+//! ```
 
 /// The methods of [`Adapter`] that are alike where `self.parts` has all numbers.
 macro_rules! by_parts {

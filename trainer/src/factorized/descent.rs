@@ -1,6 +1,6 @@
 //! Plain descent with the gradient of all samples.
 
-use super::columns;
+use super::networks::columns;
 use crate::loss::cross_entropy;
 use crate::model::{Group, Model, Set};
 use crate::network::Network;
@@ -48,10 +48,11 @@ impl Loss<'_> {
 }
 
 /// Descends `count` steps with eta = `fraction` / K, where K is the largest eigenvalue, by absolute value, of the
-/// second derivatives at the start, from differences of gradients.
+/// second derivatives at the start, from differences of gradients. A step too large may end in numbers that
+/// are not finite: there the descent ends.
 ///
 /// # Errors
-/// Where a number is not finite, with the layer.
+/// Where a number is not finite at the start, with the layer.
 pub fn run(network: &Network<f64>, set: &Set<Vec<f64>>, fraction: f64, count: u64) -> Result<Descent> {
     let groups = network.groups();
     let mut point: Vec<f64> = groups.iter().flat_map(|g| g.values.iter().copied()).collect();
@@ -69,7 +70,7 @@ pub fn run(network: &Network<f64>, set: &Set<Vec<f64>>, fraction: f64, count: u6
     let (mut losses, mut gradients, mut smoothness) = (vec![loss], Vec::new(), 0.0_f64);
     for _ in 0..count {
         point.iter_mut().zip(&gradient).for_each(|(p, g)| *p -= eta * g);
-        let (after, next) = f.at(&point)?;
+        let Ok((after, next)) = f.at(&point) else { break };
         let difference: Vec<f64> = next.iter().zip(&gradient).map(|(a, b)| a - b).collect();
         let norm = slice_norm(&gradient);
         // p_{t+1} - p_t = -eta g_t.

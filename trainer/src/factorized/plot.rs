@@ -12,6 +12,7 @@ use lowrank_experiments::table::Record;
 use std::collections::BTreeSet;
 
 const WHOLE_LOOK: Style = Style { colour: INK, marker: Marker::None, width: 1.4, dash: Some((6.0, 4.0)) };
+const DESCENT: Style = Style { colour: INK, marker: Marker::None, width: 2.0, dash: None };
 const PRINTED: Style = Style { colour: REFERENCE, marker: Marker::None, width: 1.4, dash: Some((2.0, 3.0)) };
 
 fn percent(energy: u32) -> f64 {
@@ -103,7 +104,10 @@ pub fn text(rows: &[Row]) -> Result<String> {
         let above = |bound: &[f64]| {
             row.losses.iter().zip(bound).filter(|(loss, bound)| **loss > **bound + 1e-12 * loss.abs()).count()
         };
-        let steps = row.gradients.len();
+        let steps = match row.gradients.len() {
+            all if all as u64 == row.count => all.to_string(),
+            some => format!("{some}, after which numbers were not finite,"),
+        };
         out += &format!(
             "descent, energy {} %, eta K = {} at the start, at most {:.2} seen, seed {}: of {steps} steps {} above the \
              bound with the sum, {} above the one with T times the first gradient\n",
@@ -173,7 +177,7 @@ fn recovery(tuned: &[&Row], descents: &[&Row], network: &str, made: &str) -> She
         let curves = vec![
             curve(seen(&printed), PRINTED),
             curve(seen(&right), BOUND),
-            curve(counted(&row.losses), plain(numbered(0))),
+            curve(counted(&row.losses), DESCENT),
         ];
         let eta = f64::from(row.step.unwrap_or(0)) / 100.0;
         let title = format!("Plain descent, η K = {eta}, energy {} %", percent(row.energy));
@@ -194,7 +198,7 @@ fn recovery(tuned: &[&Row], descents: &[&Row], network: &str, made: &str) -> She
         key.push(KeyEntry::line(plain(numbered(k)), text));
     }
     if !descents.is_empty() {
-        key.push(KeyEntry::line(plain(numbered(0)), "plain descent: loss"));
+        key.push(KeyEntry::line(DESCENT, "plain descent: loss"));
         key.push(KeyEntry::line(BOUND, "its bound, L₀ − (η/2) Σ |gₜ|², for η K ≤ 1"));
         key.push(KeyEntry::line(PRINTED, "with the first gradient: L₀ − T η |g₀|² / 2, which is no bound"));
     }
@@ -213,13 +217,13 @@ fn spectra(tuned: &[&Row], network: &str, made: &str) -> Sheet {
     let one = |energy: u32| tuned.iter().find(|r| r.energy == energy && r.seed == 0);
     let layer = |title: &str, before: fn(&Row) -> &[f64], after: fn(&Row) -> &[f64]| {
         let mut curves = Vec::new();
-        if let Some(row) = tuned.first() {
-            curves.push(curve(counted(before(row)), Style { dash: None, width: 2.4, ..WHOLE_LOOK }));
-        }
         let nonzero = |values: &[f64]| {
             let largest = values.first().copied().unwrap_or(0.0);
-            counted(values).into_iter().filter(|p| p.1 > 1e-3 * largest).collect::<Vec<_>>()
+            counted(values).into_iter().filter(|p| p.1 > 1e-2 * largest).collect::<Vec<_>>()
         };
+        if let Some(row) = tuned.first() {
+            curves.push(curve(nonzero(before(row)), Style { dash: None, width: 2.4, ..WHOLE_LOOK }));
+        }
         for (k, energy) in shown.iter().enumerate() {
             curves.extend(one(*energy).map(|r| curve(nonzero(after(r)), plain(numbered(k)))));
         }

@@ -190,6 +190,7 @@ fn wrong_options_and_broken_runs_are_explained() {
         ("--task cb", "premise"),
         ("--rate 0", "rate"),
         ("--device cuda", "CUDA"),
+        ("--tf32", "--device cuda"),
         ("--model none", "none"),
     ] {
         let mut options = options(&words.replace("--model none", ""), &model, &data, &out);

@@ -40,8 +40,9 @@ fn the_layouts_of_glue_are_known_by_their_columns() {
     assert_eq!((corpus.task, corpus.task.metric()), (Task::Columns, Metric::Accuracy));
     assert!(all(&corpus).contains(&row("he said \" no 3", None, "1")));
 
-    let cola =
-        many(&|k| format!("gj04\t{}\t{}\tA sentence {k}.\n", k % 2, if k % 2 == 0 { "*" } else { "" }));
+    let cola = many(&|k| {
+        format!("gj04\t{}\t{}\tA sentence {k}.\n", k % 2, if k.is_multiple_of(2) { "*" } else { "" })
+    });
     let unlabelled = "index\tsentence\n0\tNo class here.\n";
     let corpus =
         folder(&[("train.tsv", &cola), ("dev.tsv", "x\t1\t\tLast.\n"), ("test.tsv", unlabelled)]).unwrap();
@@ -96,7 +97,7 @@ fn the_layouts_of_superglue_are_known_by_their_keys() {
         format!(
             "{{\"text\":\"Ann  thanked Sue because she helped {k}.\",\"target\":{{\"span1_text\":\"Sue\",\
              \"span1_index\":2,\"span2_text\":\"she\",\"span2_index\":4}},\"label\":{}}}\n",
-            k % 2 == 0
+            k.is_multiple_of(2)
         )
     };
     let corpus = folder(&[("train.jsonl", &many(&line))]).unwrap();
@@ -106,7 +107,8 @@ fn the_layouts_of_superglue_are_known_by_their_keys() {
     let error = folder(&[("train.jsonl", &far)]).unwrap_err();
     assert!(error.contains("train.jsonl, line 1") && error.contains("word 40"), "{error}");
 
-    let line = |k: usize| format!("{{\"question\":\"q{k}\",\"passage\":\"p\",\"label\":{}}}\n", k % 2 == 0);
+    let line =
+        |k: usize| format!("{{\"question\":\"q{k}\",\"passage\":\"p\",\"label\":{}}}\n", k.is_multiple_of(2));
     let unlabelled = "{\"question\":\"q\",\"passage\":\"p\",\"idx\":0}";
     let files = [("train.jsonl", &many(&line)[..]), ("dev.jsonl", &line(1)[..]), ("test.jsonl", unlabelled)];
     let corpus = folder(&files).unwrap();
