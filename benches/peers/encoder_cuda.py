@@ -1,10 +1,12 @@
 """Training steps of encoders with LoRA: this project's beside PyTorch's with PEFT, on the same machine.
 
+    python3 -m venv target/encoder
+    target/encoder/bin/pip install -r benches/peers/peft_requirements.txt
     cargo build --release -p lowrank-trainer --features cuda --bin encoder_speed
-    python benches/peers/encoder_cuda.py                 # on a GPU: f32, TF32, bf16
-    python benches/peers/encoder_cuda.py --device cpu    # f32 on two threads
+    target/encoder/bin/python benches/peers/encoder_cuda.py                 # on a GPU: f32, TF32, bf16
+    target/encoder/bin/python benches/peers/encoder_cuda.py --device cpu    # f32
 
-Needs torch, transformers, peft (requirements.txt). Writes checkpoints with random weights into a temporary
+Writes checkpoints with random weights into a temporary
 folder, gives both sides the same tokens, and prints the median times and their ratios; below 1 this project
 is faster. A step is forward, backward, clipping and AdamW. The losses before the first step are compared: they must
 agree to 1e-4 in f32.

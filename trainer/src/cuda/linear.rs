@@ -74,11 +74,12 @@ enum Trained {
     },
 }
 
-/// Columns of floats, `ld` apart.
+/// So many columns of floats, `ld` apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns {
     pub at: At,
     pub ld: usize,
+    pub count: usize,
 }
 
 impl<B: Backend> Linear<B> {
@@ -187,10 +188,11 @@ impl<B: Backend> Linear<B> {
     }
 
     /// All y without the biases, and beneath them what the backward pass needs: (ld, tokens).
-    pub fn forward(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns, tokens: usize) -> Result<At> {
+    pub fn forward(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns) -> Result<At> {
+        let tokens = x.count;
         let y = arena.take(device, self.ld * tokens)?;
         let mark = arena.mark();
-        let (weight, x) = (self.weight(), self.operand(device, arena, x, self.inputs, tokens)?);
+        let (weight, x) = (self.weight(), self.operand(device, arena, x, self.inputs)?);
         device.multiply(&Product::new(
             (self.ld, tokens, self.inputs),
             weight,
@@ -219,10 +221,9 @@ impl<B: Backend> Linear<B> {
         x: Columns,
         dy: At,
         dx: Option<(At, f32)>,
-        tokens: usize,
         gradients: At,
     ) -> Result<()> {
-        let (n, ld) = (self.inputs, self.ld);
+        let (n, ld, tokens) = (self.inputs, self.ld, x.count);
         let input = Operand::new(x.at, x.ld);
         for block in &self.blocks {
             let (m, own) = (block.count, Operand::new(dy.floats(block.first), ld));
@@ -254,7 +255,7 @@ impl<B: Backend> Linear<B> {
         }
         if let Some((dx, beta)) = dx {
             let mark = arena.mark();
-            let dy = self.operand(device, arena, Columns { at: dy, ld }, ld, tokens)?;
+            let dy = self.operand(device, arena, Columns { at: dy, ld, count: tokens }, ld)?;
             let product = Product::new((n, tokens, ld), self.weight().t(), dy, Operand::new(dx, n));
             device.multiply(&Product { beta, ..product })?;
             arena.rewind(mark);
@@ -267,19 +268,12 @@ impl<B: Backend> Linear<B> {
     }
 
     /// Columns as the product with the weight takes them: in bf16 where it is.
-    fn operand(
-        &self,
-        device: &B,
-        arena: &mut Arena<B::Memory>,
-        x: Columns,
-        rows: usize,
-        columns: usize,
-    ) -> Result<Operand> {
+    fn operand(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns, rows: usize) -> Result<Operand> {
         if !self.narrow {
             return Ok(Operand::new(x.at, x.ld));
         }
-        let out = arena.take(device, (x.ld * columns).div_ceil(2))?;
-        device.launch("narrow", (columns, 1), &[out, x.at], &[rows.into(), x.ld.into()])?;
+        let out = arena.take(device, (x.ld * x.count).div_ceil(2))?;
+        device.launch("narrow", (x.count, 1), &[out, x.at], &[rows.into(), x.ld.into()])?;
         Ok(Operand::new(out, x.ld).narrow(true))
     }
 }
