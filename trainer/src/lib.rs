@@ -18,9 +18,11 @@
 //!   figure. [`compare`]: which of two trainings is better, and how sure that is.
 //! - [`svd_lora`]: the program `exp_svd_lora`, SVD-LoRA over both of its ranks; [`factorized`]: the program
 //!   `exp_factorized_finetuning`, a trained network factorized and trained on.
+//! - [`adapter_table`]: the program `exp_adapter_table`, every adapter beside an encoder on several tasks.
 //!
 //! Everything is deterministic: a seed gives the same numbers for any number of threads.
 
+pub mod adapter_table;
 pub mod brain;
 pub mod checkpoint;
 pub mod compare;

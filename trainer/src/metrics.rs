@@ -78,6 +78,15 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::F1 => "F1",
+            Metric::Matthews => "Matthews",
+        }
+    }
+
     /// Its value.
     pub fn of(self, found: &Confusion) -> f64 {
         match self {
