@@ -17,11 +17,11 @@ use lowrank::faer::Mat;
 use lowrank::kronecker::Kronecker;
 use lowrank::matmul::{Factorization, Method, Operand, chain_into, dense_into, factorize};
 use lowrank::matrix::array_of;
-use lowrank::ndarray::{Array2, Ix2};
+use lowrank::ndarray::{Array2, ArrayD, Ix2};
 use lowrank::random::with_spectrum;
 use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Lanczos, Randomized, Rank, Svd, dense, lanczos, randomized};
-use lowrank::{LowRank, Result, Scalar, io};
+use lowrank::{LowRank, Result, Scalar, TensorTrain, io};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
@@ -128,11 +128,19 @@ struct Bench {
     folder: PathBuf,
     double: Kept<f64>,
     single: Kept<f32>,
+    tensors: (HashMap<String, ArrayD<f32>>, HashMap<String, ArrayD<f64>>),
+    trains: HashMap<String, TensorTrain<f64>>,
 }
 
 impl Bench {
     fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), double: HashMap::new(), single: HashMap::new() }
+        Self {
+            folder: folder.into(),
+            double: HashMap::new(),
+            single: HashMap::new(),
+            tensors: Default::default(),
+            trains: HashMap::new(),
+        }
     }
 
     /// Runs one workload; the seconds it took.
@@ -150,11 +158,14 @@ impl Bench {
             return Err(format!("`{line}` is not NAME SCALAR N RANK STEPS").into());
         };
         let sizes @ (n, rank, steps) = (n.parse()?, rank.parse()?, steps.parse()?);
-        let dense = if scalar == "f32" { tensors::dense::<f32> } else { tensors::dense::<f64> };
-        if let Some(seconds) = dense(name, &self.folder, sizes, keep)? {
+        let dense = match scalar {
+            "f32" => tensors::dense(name, (&self.folder, &mut self.tensors.0), sizes, keep)?,
+            _ => tensors::dense(name, (&self.folder, &mut self.tensors.1), sizes, keep)?,
+        };
+        if let Some(seconds) = dense {
             return Ok(seconds);
         }
-        if let Some(seconds) = tensors::train(name, &self.folder, sizes, keep)? {
+        if let Some(seconds) = tensors::train(name, (&self.folder, &mut self.trains), sizes, keep)? {
             return Ok(seconds);
         }
         if let Some(seconds) = adapters::step(name, &self.folder, sizes, keep)? {

@@ -3,10 +3,10 @@ weights and tokens, two threads each, in turns, and prints medians, ratios, loss
 
     python3 -m venv target/encoder
     target/encoder/bin/pip install -r benches/peers/peft_requirements.txt
-    target/encoder/bin/python benches/peers/encoder.py [--quick] [--repeats 5] [--roberta]
+    target/encoder/bin/python benches/peers/encoder.py [--quick] [--repeats 5] [--roberta] [--model DIR]
 
 The encoder has the shape of MiniLM-L6 (6 blocks, d = 384, 12 heads, 1,536 inner, 30,522 tokens) and random
-weights; with --roberta also that of RoBERTa-base. A step is forward, backward, clipping and AdamW on the adapters of
+weights; with --roberta also that of RoBERTa-base; with --model a trained one. A step is forward, backward, clipping and AdamW on the adapters of
 query and value in all blocks and on the head, in f32; the base is frozen, there is no dropout. Each side is a
 process of its own; memory is the largest resident set of that process, the interpreter and libraries
 with it, and in brackets what was added since its encoder was read. A ratio below 1 means that ours is
@@ -111,16 +111,20 @@ def write(folder, roberta, quick):
     model.save_pretrained(folder)
 
 
+def copy(model, folder):
+    """A trained encoder with a random head."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(0)
+    dropout = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    AutoModelForSequenceClassification.from_pretrained(model, num_labels=2, **dropout).save_pretrained(folder)
+
+
 def our_program():
     build = ["cargo", "bench", "-p", "lowrank-trainer", "--bench", "encoder", "--no-run", "--message-format", "short"]
     text = subprocess.run(build, cwd=ROOT, check=True, capture_output=True, text=True).stderr
     return ROOT / text.rsplit("(", 1)[1].split(")", 1)[0]
-
-
-def median(side, line, repeats):
-    """Of the medians of some steps; the loss before the first step."""
-    found = [side.ask(line) for _ in range(repeats)]
-    return statistics.median(seconds for seconds, _ in found), found[0][1]
 
 
 def compare(program, label, folder, sequences, length, repeats):
@@ -139,7 +143,7 @@ def compare(program, label, folder, sequences, length, repeats):
                 seconds, losses[k] = side.ask(line)
                 times[k].append(seconds)
         a, b = (1e3 * statistics.median(x) for x in times)
-        print(f"  LoRA r={rank:<2} ours {a:7.1f} ({losses[0]:.5f})  PEFT {b:7.1f} ({losses[1]:.5f})  ratio {a / b:.2f}")
+        print(f"  LoRA r={rank:<2} ours {a:7.1f} ({losses[0]:.7f})  PEFT {b:7.1f} ({losses[1]:.7f})  ratio {a / b:.2f}")
     peak = [side.ask("memory")[0] for side in (ours, theirs)]
     grown = [p - s for p, s in zip(peak, start)]
     print(
@@ -154,7 +158,9 @@ def compare(program, label, folder, sequences, length, repeats):
     a, b = 1e3 * statistics.median(lora), 1e3 * statistics.median(lsr)
     print(f"  ours: LoRA r=4 {a:.1f}, LSR s=16, r=2x2 {b:.1f}: ratio {b / a:.3f}")
     for line in ("head", "full"):
-        print(f"  ours: {line} {1e3 * median(ours, f'{line} {shape} {STEPS}', 1)[0]:.1f}")
+        print(f"  ours: {line} {1e3 * ours.ask(f'{line} {shape} {STEPS}')[0]:.1f}")
+    ours.ask("bf16")
+    print(f"  ours: LoRA r=8, the frozen base as bf16 {1e3 * ours.ask(f'lora-8 {shape} {STEPS}')[0]:.1f}")
     ours.end()
 
 
@@ -163,6 +169,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tiny encoder, to see that all runs")
     parser.add_argument("--roberta", action="store_true", help="RoBERTa-base's shape too")
+    parser.add_argument("--model", type=Path, help="a folder with an encoder to take instead of random ones")
     parser.add_argument("--torch", metavar="DIR", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.torch:
@@ -170,8 +177,12 @@ def main():
     program = our_program()
     for roberta in [False] + [True] * arguments.roberta:
         with tempfile.TemporaryDirectory() as folder:
-            write(folder, roberta, arguments.quick)
-            label = "RoBERTa-base" if roberta else "MiniLM-L6"
+            if arguments.model:
+                copy(arguments.model, folder)
+                label = arguments.model.name
+            else:
+                write(folder, roberta, arguments.quick)
+                label = "RoBERTa-base" if roberta else "MiniLM-L6"
             sequences, length = (4, 8) if arguments.quick else (16, 64)
             compare(program, label, folder, sequences, length, 2 if arguments.quick else arguments.repeats)
 

@@ -12,7 +12,9 @@ use lowrank::tensor::cp::{CpAls, CpStart, cp_als};
 use lowrank::tensor::train::{Cross, RandomizedRounding, Truncation, cross};
 use lowrank::tensor::tucker::{Hosvd, Ranks, hosvd};
 use lowrank::tensor::{Cp, mttkrp};
-use lowrank::{Scalar, TensorTrain, io};
+use lowrank::{Result, Scalar, TensorTrain, io};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::time::Instant;
 
@@ -55,16 +57,40 @@ pub fn write_trains(folder: &Path, (n, rank, order): Sizes) -> Done<()> {
     Ok(())
 }
 
+/// What was read so far, by the name of the file: the other libraries keep theirs too.
+pub type Kept<X> = HashMap<String, X>;
+
+/// What is in this file, read once.
+fn kept<X>(kept: &mut Kept<X>, file: String, read: impl FnOnce(&str) -> Result<X>) -> Done<&X> {
+    Ok(match kept.entry(file) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            let found = read(entry.key())?;
+            entry.insert(found)
+        }
+    })
+}
+
 /// Runs a workload on a dense tensor; its seconds, and the result in `ours.npy`. None if there is no such one.
-pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep: bool) -> Done<Option<f64>> {
+pub fn dense<T: Scalar>(
+    name: &str,
+    (folder, arrays): (&Path, &mut Kept<ArrayD<T>>),
+    (n, rank, steps): Sizes,
+    keep: bool,
+) -> Done<Option<f64>> {
     if !["hosvd", "cp", "mttkrp"].contains(&name) {
         return Ok(None);
     }
-    let a = io::read_npy_as::<T>(folder.join(format!("tensor_{}_{n}.npy", T::NAME)))?;
-    let factor = |k: usize| -> Done<Mat<T>> {
-        let factor = io::read_npy_as::<T>(folder.join(format!("factor{k}_{n}.npy")))?;
+    let read = |file: &str| io::read_npy_as::<T>(folder.join(file));
+    let mut factor = |k: usize| -> Done<Mat<T>> {
+        let factor = kept(arrays, format!("factor{k}_{n}.npy"), read)?;
         Ok(Mat::from_fn(n, rank, |i, j| factor[[i, j]]))
     };
+    let factors = match name {
+        "hosvd" => vec![],
+        _ => vec![factor(0)?, factor(1)?, factor(2)?],
+    };
+    let a = kept(arrays, format!("tensor_{}_{n}.npy", T::NAME), read)?;
     let out = folder.join("ours.npy");
     let clock;
     match name {
@@ -79,7 +105,6 @@ pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep
             Ok(Some(seconds))
         }
         "cp" => {
-            let factors = vec![factor(0)?, factor(1)?, factor(2)?];
             let parameters = CpAls {
                 condition_bound: f64::INFINITY,
                 progress: 0.0,
@@ -97,7 +122,6 @@ pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep
             Ok(Some(seconds))
         }
         _ => {
-            let factors = [factor(0)?, factor(1)?, factor(2)?];
             let views: Vec<MatRef<'_, T>> = factors.iter().map(|f| f.as_ref()).collect();
             clock = Instant::now();
             let found = mttkrp(a.view(), &views, steps)?;
@@ -112,29 +136,44 @@ pub fn dense<T: Scalar>(name: &str, folder: &Path, (n, rank, steps): Sizes, keep
 
 /// Runs a workload on trains; its seconds, and the result in `ours.npz`, or of `inner` in `ours.npy`. None
 /// if there is no such one.
-pub fn train(name: &str, folder: &Path, (n, rank, order): Sizes, keep: bool) -> Done<Option<f64>> {
-    let read = |kind| io::load::<TensorTrain<f64>>(folder.join(format!("{kind}_{n}_{rank}_{order}.npz")));
+pub fn train(
+    name: &str,
+    (folder, trains): (&Path, &mut Kept<TensorTrain<f64>>),
+    (n, rank, order): Sizes,
+    keep: bool,
+) -> Done<Option<f64>> {
+    let file = |kind: &str| format!("{kind}_{n}_{rank}_{order}.npz");
+    let needed: &[&str] = match name {
+        "round" => &["random"],
+        "hadamard" => &["smooth"],
+        "inner" => &["random", "smooth"],
+        _ => &[],
+    };
+    for kind in needed {
+        kept(trains, file(kind), |file| io::load(folder.join(file)))?;
+    }
+    let ready = |kind| &trains[&file(kind)];
     let clock;
     let (seconds, found) = match name {
         "round" => {
-            let x = read("random")?;
-            let x = x.plus(&x)?; // of twice the rank
+            let x = ready("random");
+            let x = x.plus(x)?; // of twice the rank
             clock = Instant::now();
             let found = x.round(Truncation::tolerance(1e-8))?;
             (clock.elapsed().as_secs_f64(), found.train)
         }
         "hadamard" => {
-            let x = read("smooth")?;
+            let x = ready("smooth");
             let truncation = Truncation { max_rank: 2 * rank, tolerance: 1e-8 };
             let parameters = RandomizedRounding { truncation, ..Default::default() };
             clock = Instant::now();
-            let found = x.hadamard_rounded(&x, parameters)?;
+            let found = x.hadamard_rounded(x, parameters)?;
             (clock.elapsed().as_secs_f64(), found.train)
         }
         "inner" => {
-            let (x, y) = (read("random")?, read("smooth")?);
+            let (x, y) = (ready("random"), ready("smooth"));
             clock = Instant::now();
-            let found = x.inner(&y)?;
+            let found = x.inner(y)?;
             let seconds = clock.elapsed().as_secs_f64();
             if keep {
                 io::write_npy(folder.join("ours.npy"), array_of(Mat::full(1, 1, found)).view().into_dyn())?;

@@ -6,7 +6,8 @@
 //! - otherwise a tiny encoder takes two steps with each method.
 //!
 //! A step is forward, backward, clipping and AdamW on the trained numbers. A method is `head`, `lora-R`,
-//! `lsr-S` (r = 2 x 2), `full`; `base` and `bf16` read the encoder again, stored so.
+//! `lsr-S` (r = 2 x 2), `full`; at `bf16` the
+//! encoder is read again and its frozen matrices are stored so.
 
 use anyhow::{Context, Result, bail};
 use lowrank::layers::adapter::Method;
@@ -27,9 +28,9 @@ fn main() -> Result<()> {
             let line = line?;
             match line.as_str() {
                 "memory" => println!("{}", memory()?),
-                "base" | "bf16" => {
-                    base = load(folder.as_ref(), line == "bf16")?;
-                    println!("read");
+                "bf16" => {
+                    base = load(folder.as_ref(), true)?;
+                    println!("{}", memory()?);
                 }
                 line => println!("{}", run(&base, line)?),
             }

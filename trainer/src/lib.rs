@@ -11,7 +11,7 @@
 //!   [`checkpoint`]: stopping and going on, bit by bit the same.
 //! - [`metrics`]: accuracy, macro F1, Matthews.
 //! - [`text`]: sentences as sequences of tokens.
-//! - [`encoder`]: BERT and RoBERTa on the CPU.
+//! - [`encoder`]: BERT and RoBERTa on the CPU; `cuda` (with the feature of that name): on an NVIDIA GPU.
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
 //! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and

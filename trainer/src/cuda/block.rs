@@ -189,7 +189,7 @@ impl<B: Backend> Block<B> {
     /// # Errors
     /// Those of [`Linear::new`].
     pub fn new(device: &B, parts: &[(String, &Layer<f32>)], table: &mut Table) -> Result<Self> {
-        let mut linear = |range: std::ops::Range<usize>, table: &mut Table| {
+        let linear = |range: std::ops::Range<usize>, table: &mut Table| {
             Linear::new(device, &parts[range], false, table)
         };
         let projections = linear(0..3, table)?;
@@ -211,7 +211,7 @@ impl<B: Backend> Block<B> {
     pub fn forward(&self, pass: &mut Pass<'_, B>, x: At, out: At) -> Result<Kept> {
         let (d, tokens) = (pass.sizes.width, pass.batch.tokens);
         let apply = |pass: &mut Pass<'_, B>, layer: &Linear<B>, at, ld| {
-            layer.forward(pass.device, pass.arena, Columns { at, ld }, tokens)
+            layer.forward(pass.device, pass.arena, Columns { at, ld, count: tokens })
         };
         let projected = apply(pass, &self.projections, x, d)?;
         let (size, ld) = (pass.head_floats(), self.projections.ld);
@@ -226,13 +226,13 @@ impl<B: Backend> Block<B> {
         pass.heads("join_heads", &[context, mixed], &[0], d)?;
         let joined = apply(pass, &self.joined, context, d)?;
         let h = pass.take(d * tokens)?;
-        let sum = Columns { at: joined, ld: self.joined.ld };
+        let sum = Columns { at: joined, ld: self.joined.ld, count: tokens };
         let first = self.first.forward(pass, sum, self.joined.bias(), x, h)?;
         let z = apply(pass, &self.inner, h, d)?;
         let activated = pass.take(pass.sizes.inner * tokens)?;
         self.gate(pass, "gate", [activated, z])?;
         let outer = apply(pass, &self.outer, activated, pass.sizes.inner)?;
-        let sum = Columns { at: outer, ld: self.outer.ld };
+        let sum = Columns { at: outer, ld: self.outer.ld, count: tokens };
         let second = self.second.forward(pass, sum, self.outer.bias(), h, out)?;
         Ok(Kept { x, projected, heads, weights, context, joined, first, h, z, activated, outer, second })
     }
@@ -256,16 +256,16 @@ impl<B: Backend> Block<B> {
     ) -> Result<()> {
         let (d, inner, tokens) = (pass.sizes.width, pass.sizes.inner, pass.batch.tokens);
         let pull = |pass: &mut Pass<'_, B>, layer: &Linear<B>, at, ld, dy, dx| {
-            layer.backward(pass.device, pass.arena, Columns { at, ld }, dy, dx, tokens, gradients)
+            layer.backward(pass.device, pass.arena, Columns { at, ld, count: tokens }, dy, dx, gradients)
         };
         let dh = pass.take(d * tokens)?;
-        let sum = Columns { at: kept.outer, ld: self.outer.ld };
+        let sum = Columns { at: kept.outer, ld: self.outer.ld, count: tokens };
         self.second.backward(pass, sum, kept.second, dy, dh, gradients)?;
         let da = pass.take(inner * tokens)?;
         pull(pass, &self.outer, kept.activated, inner, kept.outer, Some((da, 0.0)))?;
         self.gate(pass, "gate_backward", [kept.z, da])?;
         pull(pass, &self.inner, kept.h, d, kept.z, Some((dh, 1.0)))?;
-        let sum = Columns { at: kept.joined, ld: self.joined.ld };
+        let sum = Columns { at: kept.joined, ld: self.joined.ld, count: tokens };
         self.first.backward(pass, sum, kept.first, dh, dx, gradients)?;
         let dcontext = pass.take(d * tokens)?;
         pull(pass, &self.joined, kept.context, d, kept.joined, Some((dcontext, 0.0)))?;

@@ -50,8 +50,8 @@ impl Cuda {
             let needed = if precision == Precision::Bf16 { "8.0 for bf16" } else { "7.5" };
             bail!("the GPU is of compute capability {major}.{minor}, but {needed} is the least");
         }
-        let compiled = kernels::compile(&format!("sm_{major}{minor}"))?;
-        let module = context.load_module(cudarc::nvrtc::Ptx::from_binary(compiled.image));
+        let (image, _) = kernels::compile(&format!("sm_{major}{minor}"))?;
+        let module = context.load_module(cudarc::nvrtc::Ptx::from_binary(image));
         let module = module.context(
             "the driver does not load the kernels: NVRTC is of another major version of CUDA than the driver",
         )?;

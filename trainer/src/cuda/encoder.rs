@@ -58,7 +58,6 @@ struct Run {
     batch: Batch,
     embedded: (At, At), // the sum of the tables' columns, and its statistics
     kept: Vec<Kept>,
-    tokens: At,
     pooled: At,
     dense: At,
     logits: At,
@@ -244,7 +243,13 @@ impl<B: Backend> Resident<B> {
         });
         let all = [&[sum][..], &tables, &places].concat();
         device.launch("embed", (batch.tokens, 1), &all, &[d.into()])?;
-        let statistics = self.norm.forward(&mut pass, Columns { at: sum, ld: d }, At::NULL, At::NULL, x)?;
+        let statistics = self.norm.forward(
+            &mut pass,
+            Columns { at: sum, ld: d, count: batch.tokens },
+            At::NULL,
+            At::NULL,
+            x,
+        )?;
         let mut kept = Vec::new();
         let mut other = if first > 0 { pass.take(size)? } else { At::NULL };
         for (k, block) in self.blocks.iter().enumerate() {
@@ -270,16 +275,16 @@ impl<B: Backend> Resident<B> {
         let pooled = pass.take(d * n)?;
         let places = [pooled, x, batch.first, batch.lengths];
         device.launch("pool", (n, 1), &places, &[d.into(), usize::from(self.mean).into()])?;
-        let (mut a, mut dense) = (Columns { at: pooled, ld: d }, At::NULL);
+        let (mut a, mut dense) = (Columns { at: pooled, ld: d, count: n }, At::NULL);
         if let Some(layer) = &self.dense {
-            dense = layer.forward(device, pass.arena, a, n)?;
-            a = Columns { at: dense, ld: layer.ld };
+            dense = layer.forward(device, pass.arena, a)?;
+            a = Columns { at: dense, ld: layer.ld, count: n };
             device.launch("bias_tanh", (n, 1), &[dense, layer.bias()], &[d.into(), layer.ld.into()])?;
         }
-        let logits = self.output.forward(device, pass.arena, a, n)?;
+        let logits = self.output.forward(device, pass.arena, a)?;
         let sizes = [self.classes.into(), self.output.ld.into()];
         device.launch("add_bias", (n, 1), &[logits, self.output.bias()], &sizes)?;
-        Ok(Run { batch, embedded: (sum, statistics), kept, tokens: x, pooled, dense, logits })
+        Ok(Run { batch, embedded: (sum, statistics), kept, pooled, dense, logits })
     }
 
     /// The logits, and with them the rows beneath.
@@ -313,16 +318,16 @@ impl<B: Backend> Resident<B> {
         let (d, device, batch, n) = (self.sizes.width, &self.device, run.batch, run.batch.sequences);
         let gradients = B::at(&self.gradients);
         let da = arena.take(device, d * n)?;
-        let (mut dpooled, mut a) = (da, Columns { at: run.pooled, ld: d });
+        let (mut dpooled, mut a) = (da, Columns { at: run.pooled, ld: d, count: n });
         if let Some(dense) = &self.dense {
             dpooled = arena.take(device, d * n)?;
-            a = Columns { at: run.dense, ld: dense.ld };
+            a = Columns { at: run.dense, ld: dense.ld, count: n };
         }
-        self.output.backward(device, arena, a, run.logits, Some((da, 0.0)), n, gradients)?;
+        self.output.backward(device, arena, a, run.logits, Some((da, 0.0)), gradients)?;
         if let Some(dense) = &self.dense {
             device.launch("tanh_backward", (n, 1), &[run.dense, da], &[d.into(), dense.ld.into()])?;
-            let input = Columns { at: run.pooled, ld: d };
-            dense.backward(device, arena, input, run.dense, Some((dpooled, 0.0)), n, gradients)?;
+            let input = Columns { at: run.pooled, ld: d, count: n };
+            dense.backward(device, arena, input, run.dense, Some((dpooled, 0.0)), gradients)?;
         }
         if first == self.blocks.len() && !embedded {
             return Ok(Vec::new());
@@ -342,7 +347,14 @@ impl<B: Backend> Resident<B> {
             return Ok(Vec::new());
         }
         let (sum, statistics) = run.embedded;
-        self.norm.backward(&mut pass, Columns { at: sum, ld: d }, statistics, dy, dx, gradients)?;
+        self.norm.backward(
+            &mut pass,
+            Columns { at: sum, ld: d, count: batch.tokens },
+            statistics,
+            dy,
+            dx,
+            gradients,
+        )?;
         let mut out = vec![0.0; size];
         device.download(dx, &mut out)?;
         Ok(out)

@@ -45,24 +45,17 @@ pub(crate) fn source() -> String {
     FILES.iter().map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).collect()
 }
 
-/// What NVRTC made of the source.
-pub(crate) struct Compiled {
-    /// PTX, or the machine's code.
-    pub image: Vec<u8>,
-    /// Warnings.
-    pub log: String,
-}
-
-/// Compiles the source for an architecture: `compute_75` gives PTX, `sm_75` machine code.
+/// Compiles the source for an architecture, `compute_75` to PTX, `sm_75` to machine code, and gives NVRTC's warnings
+/// too.
 ///
 /// # Errors
 /// Where NVRTC is missing or refuses the source or the architecture.
-pub(crate) fn compile(architecture: &str) -> Result<Compiled> {
+pub(crate) fn compile(architecture: &str) -> Result<(Vec<u8>, String)> {
     super::guarded("NVRTC", || compile_with_library(architecture))
 }
 
 #[allow(unsafe_code)]
-fn compile_with_library(architecture: &str) -> Result<Compiled> {
+fn compile_with_library(architecture: &str) -> Result<(Vec<u8>, String)> {
     // SAFETY: only asks the system's loader for the library.
     if !unsafe { sys::is_culib_present() } {
         bail!(
@@ -96,7 +89,7 @@ unsafe fn read(
     program: sys::nvrtcProgram,
     status: std::result::Result<(), NvrtcError>,
     machine_code: bool,
-) -> Result<Compiled> {
+) -> Result<(Vec<u8>, String)> {
     // SAFETY: buffers of the sizes that NVRTC asks for.
     unsafe {
         let mut size = 0;
@@ -118,6 +111,6 @@ unsafe fn read(
             image = vec![0_u8; size];
             sys::nvrtcGetPTX(program, image.as_mut_ptr().cast()).result()?;
         }
-        Ok(Compiled { image, log })
+        Ok((image, log))
     }
 }

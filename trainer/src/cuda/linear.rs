@@ -74,11 +74,12 @@ enum Trained {
     },
 }
 
-/// Columns of floats, `ld` apart.
+/// So many columns of floats, `ld` apart.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns {
     pub at: At,
     pub ld: usize,
+    pub count: usize,
 }
 
 impl<B: Backend> Linear<B> {
@@ -109,8 +110,12 @@ impl<B: Backend> Linear<B> {
             ld += rank(layer).with_context(|| name.clone())?.next_multiple_of(8);
         }
         let whole = matrix(layers, inputs, ld);
-        let weight =
-            if narrow { device.store(&narrowed(&whole))? } else { device.store(&bytes_of(&whole))? };
+        let mut weight = device.store(&bytes_of(&whole))?;
+        if narrow {
+            let wide = std::mem::replace(&mut weight, device.allocate(2 * whole.len())?);
+            let (places, numbers) = ([B::at(&weight), B::at(&wide)], [ld.into(), ld.into()]);
+            device.launch("narrow", (inputs, 1), &places, &numbers)?;
+        }
         let bias: Vec<f32> = layers.iter().flat_map(|(_, layer)| layer.bias.clone()).collect();
         let bias = device.store(&bytes_of(&bias))?;
         let mut out = Self { weight, bias, updates: Vec::new(), blocks: Vec::new(), inputs, ld, narrow };
@@ -183,10 +188,11 @@ impl<B: Backend> Linear<B> {
     }
 
     /// All y without the biases, and beneath them what the backward pass needs: (ld, tokens).
-    pub fn forward(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns, tokens: usize) -> Result<At> {
+    pub fn forward(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns) -> Result<At> {
+        let tokens = x.count;
         let y = arena.take(device, self.ld * tokens)?;
         let mark = arena.mark();
-        let (weight, x) = (self.weight(), self.operand(device, arena, x, self.inputs, tokens)?);
+        let (weight, x) = (self.weight(), self.operand(device, arena, x, self.inputs)?);
         device.multiply(&Product::new(
             (self.ld, tokens, self.inputs),
             weight,
@@ -215,10 +221,9 @@ impl<B: Backend> Linear<B> {
         x: Columns,
         dy: At,
         dx: Option<(At, f32)>,
-        tokens: usize,
         gradients: At,
     ) -> Result<()> {
-        let (n, ld) = (self.inputs, self.ld);
+        let (n, ld, tokens) = (self.inputs, self.ld, x.count);
         let input = Operand::new(x.at, x.ld);
         for block in &self.blocks {
             let (m, own) = (block.count, Operand::new(dy.floats(block.first), ld));
@@ -250,7 +255,7 @@ impl<B: Backend> Linear<B> {
         }
         if let Some((dx, beta)) = dx {
             let mark = arena.mark();
-            let dy = self.operand(device, arena, Columns { at: dy, ld }, ld, tokens)?;
+            let dy = self.operand(device, arena, Columns { at: dy, ld, count: tokens }, ld)?;
             let product = Product::new((n, tokens, ld), self.weight().t(), dy, Operand::new(dx, n));
             device.multiply(&Product { beta, ..product })?;
             arena.rewind(mark);
@@ -263,19 +268,12 @@ impl<B: Backend> Linear<B> {
     }
 
     /// Columns as the product with the weight takes them: in bf16 where it is.
-    fn operand(
-        &self,
-        device: &B,
-        arena: &mut Arena<B::Memory>,
-        x: Columns,
-        rows: usize,
-        columns: usize,
-    ) -> Result<Operand> {
+    fn operand(&self, device: &B, arena: &mut Arena<B::Memory>, x: Columns, rows: usize) -> Result<Operand> {
         if !self.narrow {
             return Ok(Operand::new(x.at, x.ld));
         }
-        let out = arena.take(device, (x.ld * columns).div_ceil(2))?;
-        device.launch("narrow", (columns, 1), &[out, x.at], &[rows.into(), x.ld.into()])?;
+        let out = arena.take(device, (x.ld * x.count).div_ceil(2))?;
+        device.launch("narrow", (x.count, 1), &[out, x.at], &[rows.into(), x.ld.into()])?;
         Ok(Operand::new(out, x.ld).narrow(true))
     }
 }
@@ -295,13 +293,4 @@ fn matrix(layers: &[(String, &Layer<f32>)], inputs: usize, ld: usize) -> Vec<f32
         first += weight.nrows();
     }
     out
-}
-
-/// The nearest bf16 of finite numbers, as a device stores them.
-fn narrowed(numbers: &[f32]) -> Vec<u8> {
-    let half = |x: &f32| {
-        let bits = x.to_bits();
-        (((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16).to_ne_bytes()
-    };
-    numbers.iter().flat_map(half).collect()
 }

@@ -18,7 +18,7 @@
 //! | loss, clipping, AdamW, gradients of embedding tables (only where all is trained) | host |
 //!
 //! **Cost.** Memory: the weights in f32 (bf16: half, embeddings aside), and what the backward pass needs of each block
-//! from the first trained one on. About 60 launches a block and step; they are not captured as a graph, since a
+//! from the first trained one on. About 35 launches a block and step; they are not captured as a graph, since a
 //! graph holds for one shape and batches of texts differ in theirs.
 //!
 //! **Guarantee.** [`Precision::F32`] gives the CPU's numbers to 1e-5. Sums are taken in a fixed order, without atomic

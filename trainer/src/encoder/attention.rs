@@ -12,22 +12,23 @@
 //!
 //! **Deviations.** None; there is no mask, since no sequence is padded.
 
+use super::buffer::Buffer;
 use super::vector::{Loop, fast, sum};
 use lowrank::Scalar;
-use lowrank::faer::{Mat, MatMut, MatRef};
+use lowrank::faer::{MatMut, MatRef};
 use std::ops::Range;
 
 /// C (d, tokens), and the P of all sequences and heads one after another, each by columns.
 pub(super) fn forward<T: Scalar>(
-    [q, k, v]: [&Mat<T>; 3],
+    [q, k, v]: [&Buffer<T>; 3],
     heads: usize,
     spans: &[Range<usize>],
-) -> (Mat<T>, Vec<T>) {
-    let mut context = Mat::zeros(q.nrows(), q.ncols());
-    let mut weights =
-        vec![T::of(0.0); heads * spans.iter().map(|span| span.len() * span.len()).sum::<usize>()];
+) -> (Buffer<T>, Buffer<T>) {
+    let mut context = q.like(q.nrows(), q.ncols());
+    let count = heads * spans.iter().map(|span| span.len() * span.len()).sum::<usize>();
+    let mut weights = q.like(count, 1);
     let scale = scale::<T>(q.nrows() / heads);
-    for (place, p) in pieces(q.nrows(), heads, spans, &mut weights) {
+    for (place, p) in pieces(q.nrows(), heads, spans, weights.values_mut()) {
         let length = place.1.len();
         let mut scores = MatMut::from_column_major_slice_mut(&mut *p, length, length);
         T::product(scores.as_mut(), false, cut(k, &place).transpose(), cut(q, &place));
@@ -40,20 +41,20 @@ pub(super) fn forward<T: Scalar>(
 
 /// dQ, dK and dV.
 pub(super) fn backward<T: Scalar>(
-    [q, k, v]: [&Mat<T>; 3],
+    [q, k, v]: [&Buffer<T>; 3],
     heads: usize,
     spans: &[Range<usize>],
-    weights: &mut [T],
-    dc: &Mat<T>,
-) -> [Mat<T>; 3] {
-    let (d, tokens) = q.shape();
-    let [mut dq, mut dk, mut dv] = [0; 3].map(|_| Mat::zeros(d, tokens));
+    weights: &mut Buffer<T>,
+    dc: &Buffer<T>,
+) -> [Buffer<T>; 3] {
+    let (d, tokens) = (q.nrows(), q.ncols());
+    let [mut dq, mut dk, mut dv] = [0; 3].map(|_| q.like(d, tokens));
     let scale = scale::<T>(d / heads);
     let longest = spans.iter().map(|span| span.len()).max().unwrap_or(0);
-    let mut scores = vec![T::of(0.0); longest * longest];
-    for (place, p) in pieces(d, heads, spans, weights) {
+    let mut scores = q.like(longest, longest);
+    for (place, p) in pieces(d, heads, spans, weights.values_mut()) {
         let length = place.1.len();
-        let ds = &mut scores[..length * length];
+        let ds = &mut scores.values_mut()[..length * length];
         let square = MatRef::from_column_major_slice(&*p, length, length);
         T::product(cut_mut(&mut dv, &place), false, cut(dc, &place), square.transpose());
         let mut out = MatMut::from_column_major_slice_mut(&mut *ds, length, length);
@@ -91,11 +92,11 @@ fn scale<T: Scalar>(height: usize) -> T {
     T::of(1.0 / (height as f64).sqrt())
 }
 
-fn cut<'a, T>(a: &'a Mat<T>, (rows, cols): &Place) -> MatRef<'a, T> {
+fn cut<'a, T: Scalar>(a: &'a Buffer<T>, (rows, cols): &Place) -> MatRef<'a, T> {
     a.as_ref().submatrix(rows.start, cols.start, rows.len(), cols.len())
 }
 
-fn cut_mut<'a, T>(a: &'a mut Mat<T>, (rows, cols): &Place) -> MatMut<'a, T> {
+fn cut_mut<'a, T: Scalar>(a: &'a mut Buffer<T>, (rows, cols): &Place) -> MatMut<'a, T> {
     a.as_mut().submatrix_mut(rows.start, cols.start, rows.len(), cols.len())
 }
 

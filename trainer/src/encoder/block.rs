@@ -10,15 +10,15 @@
 //!
 //! **Deviations.** No dropout: a step is a function of its batch.
 
+use super::buffer::Buffer;
 use super::config::Config;
-use super::linear::{Linear, not_finite};
+use super::linear::{Dx, Linear, not_finite};
 use super::norm::{self, Normed};
-use super::vector::{all_finite, columns};
+use super::vector::{add, finite};
 use super::{attention, gate};
 use crate::layer::{Layer, Weight};
 use anyhow::{Result, bail};
 use lowrank::Scalar;
-use lowrank::faer::Mat;
 use std::ops::Range;
 
 /// The names of a block's parts after `encoder.layer.K.`.
@@ -46,14 +46,14 @@ pub(super) struct Block<'a, T: Scalar> {
 
 /// What the backward pass needs; inputs of layers only where they are trained.
 pub(super) struct Kept<T: Scalar> {
-    x: Option<Mat<T>>,
-    projected: [Mat<T>; 3],
-    weights: Vec<T>,
-    context: Option<Mat<T>>,
+    x: Option<Buffer<T>>,
+    projected: [Buffer<T>; 3],
+    weights: Buffer<T>,
+    context: Option<Buffer<T>>,
     first: Normed<T>,
-    h: Option<Mat<T>>,
-    z: Mat<T>,
-    activated: Option<Mat<T>>,
+    h: Option<Buffer<T>>,
+    z: Buffer<T>,
+    activated: Option<Buffer<T>>,
     second: Normed<T>,
 }
 
@@ -77,22 +77,20 @@ impl<'a, T: Scalar> Block<'a, T> {
     ///
     /// # Errors
     /// Where an output is not finite, naming the layer.
-    pub fn forward(&self, x: Mat<T>, spans: &[Range<usize>]) -> Result<(Mat<T>, Kept<T>)> {
+    pub fn forward(&self, x: Buffer<T>, spans: &[Range<usize>]) -> Result<(Buffer<T>, Kept<T>)> {
         let [query, key, value, joined, first, inner, outer, second] = &self.parts;
         let projected = [query.forward(&x)?, key.forward(&x)?, value.forward(&x)?];
         let (context, weights) = attention::forward(projected.each_ref(), self.config.heads, spans);
         let mut sum = joined.forward(&context)?;
-        sum += &x;
+        add(sum.values_mut(), x.values());
         let (h, first) = self.normed(first, sum)?;
         let z = inner.forward(&h)?;
-        let mut activated = Mat::zeros(z.nrows(), z.ncols());
-        for (j, y) in columns(&mut activated).enumerate() {
-            gate::apply(self.config.gate, z.col_as_slice(j), y);
-        }
+        let mut activated = z.like(z.nrows(), z.ncols());
+        gate::apply(self.config.gate, z.values(), activated.values_mut());
         let mut sum = outer.forward(&activated)?;
-        sum += &h;
+        add(sum.values_mut(), h.values());
         let (y, second) = self.normed(second, sum)?;
-        let keep = |from: usize, to: usize, a: Mat<T>| self.any(from, to).then_some(a);
+        let keep = |from: usize, to: usize, a: Buffer<T>| self.any(from, to).then_some(a);
         let kept = Kept {
             x: keep(0, JOINED, x),
             projected,
@@ -115,11 +113,11 @@ impl<'a, T: Scalar> Block<'a, T> {
     pub fn backward(
         &self,
         mut kept: Kept<T>,
-        mut dy: Mat<T>,
+        mut dy: Buffer<T>,
         spans: &[Range<usize>],
         below: bool,
         gradients: &mut Vec<Vec<T>>,
-    ) -> Result<Option<Mat<T>>> {
+    ) -> Result<Option<Buffer<T>>> {
         let [query, key, value, joined, first, inner, outer, second] = &self.parts;
         let needed = |part: usize| below || self.any(0, part);
         pull_norm(second, &kept.second, &mut dy, gradients)?;
@@ -127,26 +125,24 @@ impl<'a, T: Scalar> Block<'a, T> {
             return Ok(None);
         }
         // dy is now the gradient of h + W_2 f(z).
-        let mut dz = needed(OUTER).then(|| Mat::zeros(kept.z.nrows(), kept.z.ncols()));
-        outer.backward(kept.activated.as_ref(), &dy, dz.as_mut(), gradients)?;
+        let mut dz = needed(OUTER).then(|| dy.like(kept.z.nrows(), kept.z.ncols()));
+        outer.backward(kept.activated.as_ref(), &dy, Dx::set(dz.as_mut()), gradients)?;
         let Some(mut dz) = dz else { return Ok(None) };
-        for (j, dz) in columns(&mut dz).enumerate() {
-            gate::pull(self.config.gate, kept.z.col_as_slice(j), dz);
-        }
-        inner.backward(kept.h.as_ref(), &dz, needed(INNER).then_some(&mut dy), gradients)?;
+        gate::pull(self.config.gate, kept.z.values(), dz.values_mut());
+        inner.backward(kept.h.as_ref(), &dz, Dx::add_if(needed(INNER), &mut dy), gradients)?;
         if !needed(INNER) {
             return Ok(None);
         }
         pull_norm(first, &kept.first, &mut dy, gradients)?;
         // dy is now the gradient of x + a.
-        let mut dc = needed(JOINED).then(|| Mat::zeros(dy.nrows(), dy.ncols()));
-        joined.backward(kept.context.as_ref(), &dy, dc.as_mut(), gradients)?;
+        let mut dc = needed(JOINED).then(|| dy.like(dy.nrows(), dy.ncols()));
+        joined.backward(kept.context.as_ref(), &dy, Dx::set(dc.as_mut()), gradients)?;
         let Some(dc) = dc else { return Ok(None) };
         let [dq, dk, dv] =
             attention::backward(kept.projected.each_ref(), self.config.heads, spans, &mut kept.weights, &dc);
         for (layer, d) in [(value, dv), (key, dk), (query, dq)] {
             if below || layer.trained() {
-                layer.backward(kept.x.as_ref(), &d, below.then_some(&mut dy), gradients)?;
+                layer.backward(kept.x.as_ref(), &d, Dx::add_if(below, &mut dy), gradients)?;
             }
         }
         Ok(below.then_some(dy))
@@ -157,7 +153,7 @@ impl<'a, T: Scalar> Block<'a, T> {
         self.parts[from..to].iter().any(Linear::trained)
     }
 
-    fn normed(&self, part: &Linear<'_, T>, x: Mat<T>) -> Result<(Mat<T>, Normed<T>)> {
+    fn normed(&self, part: &Linear<'_, T>, x: Buffer<T>) -> Result<(Buffer<T>, Normed<T>)> {
         checked_norm(part, self.config.epsilon, x)
     }
 }
@@ -166,17 +162,17 @@ impl<'a, T: Scalar> Block<'a, T> {
 pub(super) fn checked_norm<T: Scalar>(
     part: &Linear<'_, T>,
     epsilon: f64,
-    x: Mat<T>,
-) -> Result<(Mat<T>, Normed<T>)> {
+    x: Buffer<T>,
+) -> Result<(Buffer<T>, Normed<T>)> {
     let (y, normed) = norm::forward(part.layer, epsilon, x);
-    if all_finite(&y) { Ok((y, normed)) } else { bail!(not_finite(&part.name, "output")) }
+    if finite(y.values()) { Ok((y, normed)) } else { bail!(not_finite(&part.name, "output")) }
 }
 
 /// Through a normalization: `dy <- dx`, and its gradients appended where it is trained.
 pub(super) fn pull_norm<T: Scalar>(
     part: &Linear<'_, T>,
     normed: &Normed<T>,
-    dy: &mut Mat<T>,
+    dy: &mut Buffer<T>,
     gradients: &mut Vec<Vec<T>>,
 ) -> Result<()> {
     let mut own =

@@ -1,9 +1,11 @@
 //! Tokens to vectors: the sum of three tables' columns, normalized.
 
 use super::block::{checked_norm, pull_norm};
+use super::buffer::Buffer;
 use super::config::Config;
 use super::linear::Linear;
 use super::norm::Normed;
+use super::vector::add;
 use crate::layer::Layer;
 use crate::text::Tokens;
 use anyhow::{Result, bail};
@@ -46,16 +48,15 @@ impl<'a, T: Scalar> Embedding<'a, T> {
     ///
     /// # Errors
     /// Where an entry is not finite.
-    pub fn forward(&self, samples: &[&Tokens]) -> Result<(Mat<T>, Normed<T>)> {
+    pub fn forward(&self, samples: &[&Tokens], empty: &Buffer<T>) -> Result<(Buffer<T>, Normed<T>)> {
         let d = self.config.width;
-        let mut x = Mat::zeros(d, samples.iter().map(|sample| sample.ids.len()).sum());
+        let mut x = empty.like(d, samples.iter().map(|sample| sample.ids.len()).sum()).zeroed();
         let mut space = vec![T::of(0.0); d];
         let places = samples.iter().flat_map(|sample| self.places(sample));
-        for (at, places) in places.enumerate() {
-            let out = x.col_as_slice_mut(at);
+        for (out, places) in x.columns_mut().zip(places) {
             for (part, place) in self.parts.iter().zip(places) {
                 let column = part.layer.column(place, &mut space);
-                out.iter_mut().zip(column).for_each(|(x, t)| *x += *t);
+                add(out, column);
             }
         }
         checked_norm(&self.parts[3], self.config.epsilon, x)
@@ -69,11 +70,11 @@ impl<'a, T: Scalar> Embedding<'a, T> {
     pub fn backward(
         &self,
         normed: &Normed<T>,
-        mut dy: Mat<T>,
+        mut dy: Buffer<T>,
         gradients: &mut Vec<Vec<T>>,
     ) -> Result<Mat<T>> {
         pull_norm(&self.parts[3], normed, &mut dy, gradients)?;
-        Ok(dy)
+        Ok(dy.to_mat())
     }
 
     /// The gradients of the three tables, from those of [`Embedding::backward`] for all samples.
@@ -86,7 +87,7 @@ impl<'a, T: Scalar> Embedding<'a, T> {
         for (places, gradient) in samples.iter().flat_map(|sample| self.places(sample)).zip(gradients) {
             for (table, place) in out.iter_mut().zip(places) {
                 let column = &mut table[place * gradient.len()..(place + 1) * gradient.len()];
-                column.iter_mut().zip(gradient).for_each(|(t, g)| *t += *g);
+                add(column, gradient);
             }
         }
         out

@@ -145,3 +145,60 @@ const DOUBLE: [f64; 23] = [
     -0.607_896_641_971_893_12,
     0.755_285_130_415_751_49,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x, x Phi(x) and its slope, from 40 digits.
+    const GELU: [(f64, f64, f64); 11] = [
+        (-9.0, -1.015_729_565_358_456_6e-18, -9.138_937_373_906_639e-18),
+        (-6.0, -5.919_525_870_226_189e-9, -3.546_870_945_390_2e-8),
+        (-3.0, -0.004_049_694_094_890_284, -0.011_945_647_204_183_927),
+        (-1.0, -0.158_655_253_931_457_05, -0.083_315_470_587_686_3),
+        (-0.5, -0.154_268_769_362_993_45, 0.132_504_875_343_837_16),
+        (-0.001, -0.000_499_601_057_786_088_95, 0.499_202_115_705_158_6),
+        (0.0, 0.0, 0.5),
+        (0.3, 0.185_373_426_656_685_78, 0.732_327_766_827_109_9),
+        (1.0, 0.841_344_746_068_542_9, 1.083_315_470_587_686_3),
+        (2.5, 2.484_475_836_685_56, 1.037_611_085_908_145_2),
+        (6.0, 5.999_999_994_080_474, 1.000_000_035_468_709_5),
+    ];
+
+    fn value<T: Scalar>(gate: Gate, x: f64) -> (f64, f64) {
+        let (mut y, mut slope) = ([T::of(0.0)], [T::of(1.0)]);
+        apply(gate, &[T::of(x)], &mut y);
+        pull(gate, &[T::of(x)], &mut slope);
+        (y[0].as_f64(), slope[0].as_f64())
+    }
+
+    #[test]
+    fn gelu_is_exact() {
+        fn check<T: Scalar>(bound: f64) {
+            for (x, y, slope) in GELU {
+                let found = value::<T>(Gate::Gelu, x);
+                assert!((found.0 - y).abs() <= bound * y.abs(), "{x}: {} {y}", found.0);
+                assert!((found.1 - slope).abs() <= 4.0 * bound * slope.abs(), "{x}: {} {slope}", found.1);
+            }
+        }
+        check::<f32>(4e-6);
+        check::<f64>(4e-15);
+    }
+
+    #[test]
+    fn slopes_are_those_of_differences_and_far_arguments_finite() {
+        for gate in [Gate::Gelu, Gate::GeluTanh, Gate::Relu] {
+            for k in -59..60 {
+                let (x, h) = (f64::from(k) / 8.0 + 0.01, 1e-5);
+                let at = |x| value::<f64>(gate, x).0;
+                let difference = (at(x + h) - at(x - h)) / (2.0 * h);
+                assert!((difference - value::<f64>(gate, x).1).abs() < 1e-9, "{gate:?} {x}");
+            }
+            for x in [-1e38, -1e4, 1e4, 1e38] {
+                let (y, slope) = value::<f32>(gate, x);
+                let expected = if x > 0.0 { (f64::from(x as f32), 1.0) } else { (0.0, 0.0) };
+                assert!((y, slope) == expected, "{gate:?} {x}: {y}, {slope}");
+            }
+        }
+    }
+}

@@ -6,11 +6,11 @@
 //! **Deviations.** BERT's dense layer, the pooler, belongs to the base, as in PEFT, and is passed over for the
 //! mean; RoBERTa's belongs to the head.
 
-use super::linear::Linear;
-use super::vector::columns;
+use super::buffer::Buffer;
+use super::linear::{Dx, Linear};
+use super::vector::add;
 use anyhow::Result;
 use lowrank::Scalar;
-use lowrank::faer::Mat;
 use std::ops::Range;
 
 /// What stands for a sequence.
@@ -32,8 +32,8 @@ pub(super) struct Head<'a, T: Scalar> {
 
 /// What the backward pass needs.
 pub(super) struct Kept<T: Scalar> {
-    pooled: Mat<T>,
-    a: Mat<T>,
+    pooled: Buffer<T>,
+    a: Buffer<T>,
     tokens: usize,
 }
 
@@ -47,21 +47,21 @@ impl<T: Scalar> Head<'_, T> {
     ///
     /// # Errors
     /// Where an output is not finite, naming the layer.
-    pub fn forward(&self, x: &Mat<T>, spans: &[Range<usize>]) -> Result<(Mat<T>, Kept<T>)> {
-        let mut pooled = Mat::zeros(x.nrows(), spans.len());
-        for (p, span) in columns(&mut pooled).zip(spans) {
+    pub fn forward(&self, x: &Buffer<T>, spans: &[Range<usize>]) -> Result<(Buffer<T>, Kept<T>)> {
+        let mut pooled = x.like(x.nrows(), spans.len()).zeroed();
+        for (p, span) in pooled.columns_mut().zip(spans) {
             for j in self.taken(span) {
-                p.iter_mut().zip(x.col_as_slice(j)).for_each(|(p, x)| *p += *x);
+                add(p, x.column(j));
             }
             let share = T::of(1.0 / self.taken(span).len() as f64);
             p.iter_mut().for_each(|p| *p *= share);
         }
         let a = match &self.dense {
-            None => pooled.clone(),
+            None => pooled.copy(),
             Some(dense) => {
                 let mut a = dense.forward(&pooled)?;
                 let tanh = |a: &mut T| *a = num_traits::Float::tanh(*a);
-                columns(&mut a).for_each(|a| a.iter_mut().for_each(tanh));
+                a.values_mut().iter_mut().for_each(tanh);
                 a
             }
         };
@@ -77,34 +77,34 @@ impl<T: Scalar> Head<'_, T> {
     pub fn backward(
         &self,
         kept: &Kept<T>,
-        dlogits: &Mat<T>,
+        dlogits: &Buffer<T>,
         spans: &[Range<usize>],
         below: bool,
         gradients: &mut Vec<Vec<T>>,
-    ) -> Result<Option<Mat<T>>> {
+    ) -> Result<Option<Buffer<T>>> {
         let needed = below || self.dense.as_ref().is_some_and(Linear::trained);
-        let mut d = Mat::zeros(kept.a.nrows(), spans.len());
-        self.output.backward(Some(&kept.a), dlogits, needed.then_some(&mut d), gradients)?;
+        let mut d = kept.a.like(kept.a.nrows(), spans.len());
+        self.output.backward(Some(&kept.a), dlogits, Dx::set(needed.then_some(&mut d)), gradients)?;
         if !needed {
             return Ok(None);
         }
         if let Some(dense) = &self.dense {
-            for (j, d) in columns(&mut d).enumerate() {
-                let slope = |(d, a): (&mut T, &T)| *d *= T::of(1.0) - *a * *a;
-                d.iter_mut().zip(kept.a.col_as_slice(j)).for_each(slope);
-            }
-            let mut pooled = Mat::zeros(d.nrows(), d.ncols());
-            dense.backward(Some(&kept.pooled), &d, below.then_some(&mut pooled), gradients)?;
+            let slope = |(d, a): (&mut T, &T)| *d *= T::of(1.0) - *a * *a;
+            d.values_mut().iter_mut().zip(kept.a.values()).for_each(slope);
+            let mut pooled = d.like(d.nrows(), d.ncols());
+            dense.backward(Some(&kept.pooled), &d, Dx::set(below.then_some(&mut pooled)), gradients)?;
             d = pooled;
         }
         if !below {
             return Ok(None);
         }
-        let mut dx = Mat::zeros(d.nrows(), kept.tokens);
+        let mut dx = d.like(d.nrows(), kept.tokens).zeroed();
+        let rows = d.nrows();
         for (k, span) in spans.iter().enumerate() {
             let share = T::of(1.0 / self.taken(span).len() as f64);
             for j in self.taken(span) {
-                dx.col_as_slice_mut(j).iter_mut().zip(d.col_as_slice(k)).for_each(|(x, d)| *x = *d * share);
+                let column = &mut dx.values_mut()[j * rows..(j + 1) * rows];
+                column.iter_mut().zip(d.column(k)).for_each(|(x, d)| *x = *d * share);
             }
         }
         Ok(Some(dx))

@@ -12,7 +12,8 @@
 //!
 //! **Deviations.** None.
 
-use super::vector::{add_bias, all_finite, finite};
+use super::buffer::Buffer;
+use super::vector::{add, add_bias, finite};
 use crate::layer::{Layer, Weight, entries};
 use anyhow::{Context, Result, bail};
 use lowrank::faer::{Mat, MatRef};
@@ -54,8 +55,8 @@ impl<'a, T: Scalar> Linear<'a, T> {
     ///
     /// # Errors
     /// Where an entry is not finite, with the layer's name.
-    pub fn forward(&self, x: &Mat<T>) -> Result<Mat<T>> {
-        let mut y = Mat::zeros(self.layer.weight.shape().0, x.ncols());
+    pub fn forward(&self, x: &Buffer<T>) -> Result<Buffer<T>> {
+        let mut y = x.like(self.layer.weight.shape().0, x.ncols());
         match (&self.layer.weight, self.low_rank(), &self.step) {
             (_, Some((base, LowRank { u, v })), _) => {
                 T::product(y.as_mut(), false, base, x.as_ref());
@@ -63,43 +64,39 @@ impl<'a, T: Scalar> Linear<'a, T> {
                 T::product(y.as_mut(), true, u.as_ref(), inner.as_ref());
             }
             (_, None, Some(step)) => {
-                y = step.forward(x.as_ref()).with_context(|| self.not_finite("output"))?;
+                let found = step.forward(x.as_ref()).with_context(|| self.not_finite("output"))?;
+                y.as_mut().copy_from(found);
             }
             (Weight::Frozen(w) | Weight::Full(w), ..) => {
                 T::product(y.as_mut(), false, w.as_ref(), x.as_ref())
             }
             (weight, ..) => T::product(y.as_mut(), false, weight.merged().as_ref(), x.as_ref()),
         }
-        match add_bias(&mut y, &self.layer.bias) {
+        match add_bias(y.values_mut(), &self.layer.bias) {
             true => Ok(y),
             false => bail!(self.not_finite("output")),
         }
     }
 
-    /// Adds W' dy to dx, where one is given, and appends the gradients of the trained numbers, the last group
-    /// first. The input x is needed where numbers are trained.
+    /// Puts W' dy into dx or adds it, where one is given, and appends the gradients of the trained numbers, the
+    /// last group first. The input x is needed where numbers are trained.
     ///
     /// # Errors
     /// Where an entry is not finite, with the layer's name.
     pub fn backward(
         &self,
-        x: Option<&Mat<T>>,
-        dy: &Mat<T>,
-        mut dx: Option<&mut Mat<T>>,
+        x: Option<&Buffer<T>>,
+        dy: &Buffer<T>,
+        mut dx: Dx<'_, T>,
         gradients: &mut Vec<Vec<T>>,
     ) -> Result<()> {
         let before = gradients.len();
-        let mut add = |w: MatRef<'_, T>, dy: &Mat<T>| {
-            if let Some(dx) = &mut dx {
-                T::product(dx.as_mut(), true, w, dy.as_ref());
-            }
-        };
         match (&self.layer.weight, self.low_rank(), &self.step, x) {
             (_, Some((base, LowRank { u, v })), _, Some(x)) => {
-                add(base.transpose(), dy);
                 let inner = product(v.transpose(), x.as_ref()); // (r, tokens)
                 let outer = product(u.transpose(), dy.as_ref()); // (r, tokens)
-                add(v.as_ref(), &outer);
+                dx.put(base.transpose(), dy.as_ref());
+                dx.add(v.as_ref(), outer.as_ref());
                 let du = product(dy.as_ref(), inner.transpose());
                 let dv = product(x.as_ref(), outer.transpose());
                 gradients.push([entries(du.as_ref()), entries(dv.as_ref())].concat());
@@ -108,22 +105,20 @@ impl<'a, T: Scalar> Linear<'a, T> {
                 let found = step.backward(x.as_ref(), dy.as_ref());
                 let found = found.with_context(|| self.not_finite("gradient"))?;
                 gradients.push(found.values);
-                if let Some(dx) = &mut dx {
-                    **dx += found.input;
-                }
+                dx.take(found.input);
             }
             (Weight::Full(w), _, _, Some(x)) => {
-                add(w.transpose(), dy);
+                dx.put(w.transpose(), dy.as_ref());
                 let mut db = vec![T::of(0.0); dy.nrows()];
-                (0..dy.ncols())
-                    .for_each(|j| db.iter_mut().zip(dy.col_as_slice(j)).for_each(|(b, dy)| *b += *dy));
+                dy.columns().for_each(|dy| add(&mut db, dy));
                 gradients.push(db);
-                gradients.push(entries(product(dy.as_ref(), x.transpose()).as_ref()));
+                gradients.push(entries(product(dy.as_ref(), x.as_ref().transpose()).as_ref()));
             }
-            (Weight::Frozen(w), ..) => add(w.transpose(), dy),
-            (weight, ..) => add(weight.merged().transpose(), dy),
+            (Weight::Frozen(w), ..) => dx.put(w.transpose(), dy.as_ref()),
+            (_, _, _, _) if matches!(dx, Dx::None) => {}
+            (weight, ..) => dx.put(weight.merged().transpose(), dy.as_ref()),
         }
-        let fine = gradients[before..].iter().all(|g| finite(g)) && dx.is_none_or(|dx| all_finite(dx));
+        let fine = gradients[before..].iter().all(|g| finite(g)) && dx.finite();
         if fine { Ok(()) } else { bail!(self.not_finite("gradient")) }
     }
 
@@ -152,6 +147,55 @@ impl<'a, T: Scalar> Linear<'a, T> {
 
     fn not_finite(&self, what: &str) -> String {
         not_finite(&self.name, what)
+    }
+}
+
+/// Where the gradient of an input goes.
+pub(super) enum Dx<'a, T: Scalar> {
+    /// Nowhere: nothing is trained below.
+    None,
+    /// In place of what is there.
+    Set(&'a mut Buffer<T>),
+    /// On top of what is there.
+    Add(&'a mut Buffer<T>),
+}
+
+impl<'a, T: Scalar> Dx<'a, T> {
+    /// Set, where there is a buffer.
+    pub fn set(buffer: Option<&'a mut Buffer<T>>) -> Self {
+        buffer.map_or(Dx::None, Dx::Set)
+    }
+    /// Add, where it is needed.
+    pub fn add_if(needed: bool, buffer: &'a mut Buffer<T>) -> Self {
+        if needed { Dx::Add(buffer) } else { Dx::None }
+    }
+    /// a b.
+    fn put(&mut self, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+        match self {
+            Dx::None => {}
+            Dx::Set(out) => T::product(out.as_mut(), false, a, b),
+            Dx::Add(out) => T::product(out.as_mut(), true, a, b),
+        }
+    }
+    /// a b on top of what was put.
+    fn add(&mut self, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+        if let Dx::Set(out) | Dx::Add(out) = self {
+            T::product(out.as_mut(), true, a, b);
+        }
+    }
+    /// A matrix that is there.
+    fn take(&mut self, a: Mat<T>) {
+        match self {
+            Dx::None => {}
+            Dx::Set(out) => out.as_mut().copy_from(a),
+            Dx::Add(out) => out.columns_mut().enumerate().for_each(|(j, out)| add(out, a.col_as_slice(j))),
+        }
+    }
+    fn finite(&self) -> bool {
+        match self {
+            Dx::None => true,
+            Dx::Set(out) | Dx::Add(out) => finite(out.values()),
+        }
     }
 }
 

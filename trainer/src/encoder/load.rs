@@ -5,6 +5,7 @@
 //! (`pooler.`) of a RoBERTa or of an encoder whose tokens are averaged. The prefix `bert.` or `roberta.` may be
 //! absent.
 
+use super::buffer::Spare;
 use super::config::{Config, Family};
 use super::head::Pooling;
 use super::{Encoder, block, embedding};
@@ -98,7 +99,15 @@ impl<T: Scalar> Encoder<T> {
         };
         let output = head(&mut source, output, classes)?;
         source.end()?;
-        Ok(Self { config, pooling: loading.pooling, embeddings, blocks, dense, output })
+        Ok(Self {
+            config,
+            pooling: loading.pooling,
+            embeddings,
+            blocks,
+            dense,
+            output,
+            spare: Spare::default(),
+        })
     }
 }
 

@@ -21,6 +21,7 @@
 mod adapt;
 mod attention;
 mod block;
+mod buffer;
 mod config;
 mod embedding;
 mod gate;
@@ -40,6 +41,7 @@ use crate::layer::{Layer, set_layers};
 use crate::model::{Checksum, Group, Model};
 use crate::text::Tokens;
 use anyhow::{Result, bail};
+use buffer::Spare;
 use lowrank::Scalar;
 use lowrank::faer::Mat;
 use pieces::{Ready, pieces};
@@ -57,6 +59,7 @@ pub struct Encoder<T: Scalar> {
     blocks: Vec<[Layer<T>; 8]>,
     dense: Option<Layer<T>>,
     output: Layer<T>,
+    spare: Spare<T>,
 }
 
 impl<T: Scalar> Encoder<T> {
@@ -105,7 +108,9 @@ impl<T: Scalar> Encoder<T> {
     /// As for [`Model::logits`].
     pub fn hidden_states(&self, inputs: &[&Tokens]) -> Result<Vec<Mat<T>>> {
         let ready = self.ready(inputs)?;
-        let found = each(pieces(inputs), |piece| ready.hidden_states(&inputs[piece]))?;
+        let found = each(pieces(inputs), |piece| {
+            ready.spare.lend(|empty| ready.hidden_states(&inputs[piece], &empty))
+        })?;
         let layer =
             |k: usize| -> Vec<Mat<T>> { found.iter().map(|piece: &Vec<Mat<T>>| piece[k].clone()).collect() };
         Ok((0..=self.blocks.len()).map(|k| beside(self.config.width, &layer(k))).collect())
@@ -141,7 +146,8 @@ impl<T: Scalar> Model<T> for Encoder<T> {
 
     fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<T>> {
         let ready = self.ready(inputs)?;
-        let found: Vec<Mat<T>> = each(pieces(inputs), |piece| ready.logits(&inputs[piece]))?;
+        let found: Vec<Mat<T>> =
+            each(pieces(inputs), |piece| ready.spare.lend(|empty| ready.logits(&inputs[piece], &empty)))?;
         Ok(beside(self.classes(), &found))
     }
 

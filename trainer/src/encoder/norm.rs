@@ -1,21 +1,21 @@
 //! Normalization of each token: y = g x^ + b, x^ = (x - mean) / sqrt(variance + epsilon) (Ba, Kiros, Hinton
 //! 2016); variance over all d entries.
 
-use super::vector::{Loop, columns, fast, finite, sum};
+use super::buffer::Buffer;
+use super::vector::{Loop, fast, finite, sum};
 use crate::layer::Layer;
 use lowrank::Scalar;
-use lowrank::faer::Mat;
 
 /// What the backward pass needs.
 pub(super) struct Normed<T: Scalar> {
     /// x^, (d, tokens).
-    scaled: Mat<T>,
+    scaled: Buffer<T>,
     /// 1 / sqrt(variance + epsilon) of each token.
     inverse: Vec<T>,
 }
 
 /// y (d, tokens) of x, with the layer's weight g (d, 1) and bias b.
-pub(super) fn forward<T: Scalar>(layer: &Layer<T>, epsilon: f64, mut x: Mat<T>) -> (Mat<T>, Normed<T>) {
+pub(super) fn forward<T: Scalar>(layer: &Layer<T>, epsilon: f64, mut x: Buffer<T>) -> (Buffer<T>, Normed<T>) {
     struct Column<'a, T>(&'a mut [T], &'a mut [T], &'a [T], &'a [T], T);
     impl<T: Scalar> Loop for Column<'_, T> {
         type Output = T;
@@ -36,15 +36,15 @@ pub(super) fn forward<T: Scalar>(layer: &Layer<T>, epsilon: f64, mut x: Mat<T>) 
     }
     let mut space = vec![T::of(0.0); x.nrows()];
     let weight = layer.column(0, &mut space);
-    let mut y = Mat::zeros(x.nrows(), x.ncols());
-    let each = columns(&mut x).zip(columns(&mut y));
+    let mut y = x.like(x.nrows(), x.ncols());
+    let each = x.columns_mut().zip(y.columns_mut());
     let inverse = each.map(|(x, y)| fast(Column(x, y, weight, &layer.bias, T::of(epsilon)))).collect();
     (y, Normed { scaled: x, inverse })
 }
 
 impl<T: Scalar> Normed<T> {
     /// `dy <- dx`, with the gradients of g and b where they are asked; whether dx is finite.
-    pub fn backward(&self, layer: &Layer<T>, dy: &mut Mat<T>, trained: Option<&mut [Vec<T>; 2]>) -> bool {
+    pub fn backward(&self, layer: &Layer<T>, dy: &mut Buffer<T>, trained: Option<&mut [Vec<T>; 2]>) -> bool {
         struct Column<'a, T>(&'a [T], &'a mut [T], &'a [T], T);
         impl<T: Scalar> Loop for Column<'_, T> {
             type Output = ();
@@ -59,8 +59,8 @@ impl<T: Scalar> Normed<T> {
             }
         }
         if let Some([dg, db]) = trained {
-            for j in 0..dy.ncols() {
-                let entries = dy.col_as_slice(j).iter().zip(self.scaled.col_as_slice(j));
+            for (dy, x) in dy.columns().zip(self.scaled.columns()) {
+                let entries = dy.iter().zip(x);
                 for ((dg, db), (dy, x)) in dg.iter_mut().zip(db.iter_mut()).zip(entries) {
                     *dg += *dy * *x;
                     *db += *dy;
@@ -69,8 +69,8 @@ impl<T: Scalar> Normed<T> {
         }
         let mut space = vec![T::of(0.0); dy.nrows()];
         let (weight, mut fine) = (layer.column(0, &mut space), true);
-        for (j, dy) in columns(dy).enumerate() {
-            fast(Column(self.scaled.col_as_slice(j), dy, weight, self.inverse[j]));
+        for (j, dy) in dy.columns_mut().enumerate() {
+            fast(Column(self.scaled.column(j), dy, weight, self.inverse[j]));
             fine &= finite(dy);
         }
         fine

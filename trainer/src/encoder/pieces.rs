@@ -1,10 +1,11 @@
 //! The pieces of a batch: forward, loss and backward of some sequences on one thread, and the sum over pieces.
 
 use super::block::Block;
+use super::buffer::{Buffer, Spare};
 use super::embedding::Embedding;
 use super::head::Head;
 use super::linear::Linear;
-use super::vector::columns;
+use super::vector::add;
 use super::{Encoder, PIECE, Tokens};
 use crate::loss::cross_entropy;
 use anyhow::{Result, bail};
@@ -17,6 +18,7 @@ pub(super) struct Ready<'a, T: Scalar> {
     embedding: Embedding<'a, T>,
     blocks: Vec<Block<'a, T>>,
     head: Head<'a, T>,
+    pub spare: &'a Spare<T>,
     /// The first trained stage: 0 for the embeddings, k + 1 for block k, one more than all blocks for the head.
     first: usize,
 }
@@ -31,7 +33,7 @@ struct Found<T: Scalar> {
 
 impl<'a, T: Scalar> Ready<'a, T> {
     pub fn new(encoder: &'a Encoder<T>) -> Self {
-        let Encoder { config, pooling, embeddings, blocks, dense, output } = encoder;
+        let Encoder { config, pooling, embeddings, blocks, dense, output, spare } = encoder;
         let (dense_name, output_name) = super::head_names(config.family, *pooling);
         let dense = dense_name.zip(dense.as_ref()).map(|(name, layer)| Linear::new(name.into(), layer));
         let head = Head { pooling: *pooling, dense, output: Linear::new(output_name.into(), output) };
@@ -40,23 +42,25 @@ impl<'a, T: Scalar> Ready<'a, T> {
             blocks.iter().enumerate().map(|(k, parts)| Block::new(config, k, parts)).collect();
         let trained = blocks.iter().position(Block::trained).unwrap_or(blocks.len());
         let first = if embedding.trained() { 0 } else { trained + 1 };
-        Self { embedding, blocks, head, first }
+        Self { embedding, blocks, head, spare, first }
     }
 
-    pub fn logits(&self, samples: &[&Tokens]) -> Result<Mat<T>> {
+    pub fn logits(&self, samples: &[&Tokens], empty: &Buffer<T>) -> Result<Mat<T>> {
         let spans = spans(samples);
-        let mut x = self.embedding.forward(samples)?.0;
+        let mut x = self.embedding.forward(samples, empty)?.0;
         for block in &self.blocks {
             x = block.forward(x, &spans)?.0;
         }
-        Ok(self.head.forward(&x, &spans)?.0)
+        Ok(self.head.forward(&x, &spans)?.0.to_mat())
     }
 
-    pub fn hidden_states(&self, samples: &[&Tokens]) -> Result<Vec<Mat<T>>> {
+    pub fn hidden_states(&self, samples: &[&Tokens], empty: &Buffer<T>) -> Result<Vec<Mat<T>>> {
         let spans = spans(samples);
-        let mut out = vec![self.embedding.forward(samples)?.0];
-        for (k, block) in self.blocks.iter().enumerate() {
-            out.push(block.forward(out[k].clone(), &spans)?.0);
+        let mut x = self.embedding.forward(samples, empty)?.0;
+        let mut out = vec![x.to_mat()];
+        for block in &self.blocks {
+            x = block.forward(x, &spans)?.0;
+            out.push(x.to_mat());
         }
         Ok(out)
     }
@@ -87,7 +91,8 @@ impl<'a, T: Scalar> Ready<'a, T> {
     /// The sum over pieces, in a tree that depends on their number alone.
     fn sum(&self, pieces: &[Range<usize>], samples: &[&Tokens], labels: &[usize]) -> Result<Found<T>> {
         if let [piece] = pieces {
-            return self.one(&samples[piece.clone()], &labels[piece.clone()], samples.len());
+            let (part, labels) = (&samples[piece.clone()], &labels[piece.clone()]);
+            return self.spare.lend(|empty| self.one(part, labels, samples.len(), &empty));
         }
         let (left, right) = pieces.split_at(pieces.len() / 2);
         let (left, right) =
@@ -95,16 +100,22 @@ impl<'a, T: Scalar> Ready<'a, T> {
         let (mut left, right) = (left?, right?);
         left.loss += right.loss;
         for (left, right) in left.gradients.iter_mut().zip(right.gradients) {
-            left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+            add(left, &right);
         }
         left.embedded.extend(right.embedded);
         Ok(left)
     }
 
     /// The loss of some samples, and its gradients over the number of samples of the batch.
-    fn one(&self, samples: &[&Tokens], labels: &[usize], count: usize) -> Result<Found<T>> {
+    fn one(
+        &self,
+        samples: &[&Tokens],
+        labels: &[usize],
+        count: usize,
+        empty: &Buffer<T>,
+    ) -> Result<Found<T>> {
         let spans = spans(samples);
-        let (mut x, normed) = self.embedding.forward(samples)?;
+        let (mut x, normed) = self.embedding.forward(samples, empty)?;
         let mut passed = Vec::with_capacity(self.blocks.len());
         for (k, block) in self.blocks.iter().enumerate() {
             let (y, kept) = block.forward(x, &spans)?;
@@ -115,9 +126,11 @@ impl<'a, T: Scalar> Ready<'a, T> {
         }
         let (logits, kept) = self.head.forward(&x, &spans)?;
         drop(x);
-        let (loss, mut dlogits) = cross_entropy(logits.as_ref(), labels)?;
+        let (loss, slope) = cross_entropy(logits.as_ref(), labels)?;
+        let mut dlogits = logits;
+        dlogits.as_mut().copy_from(slope);
         let share = T::of(samples.len() as f64 / count as f64);
-        columns(&mut dlogits).for_each(|d| d.iter_mut().for_each(|d| *d *= share));
+        dlogits.values_mut().iter_mut().for_each(|d| *d *= share);
         let (mut gradients, mut embedded) = (Vec::new(), Vec::new());
         let below = self.first <= self.blocks.len();
         let mut dy = self.head.backward(&kept, &dlogits, &spans, below, &mut gradients)?;

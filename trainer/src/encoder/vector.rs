@@ -4,7 +4,6 @@
 //! the width of the registers.
 
 use lowrank::Scalar;
-use lowrank::faer::Mat;
 use lowrank::simd::pulp::{Arch, Simd, WithSimd};
 use lowrank::simd::{fused, mul_add};
 
@@ -50,23 +49,35 @@ pub(super) fn sum<T: Scalar>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
     lanes[0]
 }
 
-/// The columns of a matrix that is stored without gaps.
-pub(super) fn columns<T: Scalar>(a: &mut Mat<T>) -> impl Iterator<Item = &mut [T]> {
-    a.col_iter_mut().map(|column| column.try_as_col_major_mut().expect("by columns").as_slice_mut())
-}
-
-/// `y += bias` for each column; whether all of it is finite then.
-pub(super) fn add_bias<T: Scalar>(y: &mut Mat<T>, bias: &[T]) -> bool {
+/// `y += bias` for each of its columns; whether all of it is finite then.
+pub(super) fn add_bias<T: Scalar>(y: &mut [T], bias: &[T]) -> bool {
     struct Add<'a, T>(&'a mut [T], &'a [T]);
     impl<T: Scalar> Loop for Add<'_, T> {
         type Output = bool;
         #[inline(always)]
         fn run<const FUSED: bool>(self) -> bool {
-            self.0.iter_mut().zip(self.1).for_each(|(y, b)| *y += *b);
-            finite_loop(self.0)
+            let mut fine = true;
+            for column in self.0.chunks_exact_mut(self.1.len()) {
+                column.iter_mut().zip(self.1).for_each(|(y, b)| *y += *b);
+                fine &= finite_loop(column);
+            }
+            fine
         }
     }
-    columns(y).fold(true, |fine, column| fast(Add(column, bias)) & fine)
+    fast(Add(y, bias))
+}
+
+/// `x += y`.
+pub(super) fn add<T: Scalar>(x: &mut [T], y: &[T]) {
+    struct Add<'a, T>(&'a mut [T], &'a [T]);
+    impl<T: Scalar> Loop for Add<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<const FUSED: bool>(self) {
+            self.0.iter_mut().zip(self.1).for_each(|(x, y)| *x += *y);
+        }
+    }
+    fast(Add(x, y));
 }
 
 /// Whether all numbers are finite.
@@ -80,11 +91,6 @@ pub(super) fn finite<T: Scalar>(x: &[T]) -> bool {
         }
     }
     fast(Finite(x))
-}
-
-/// Whether all entries are finite.
-pub(super) fn all_finite<T: Scalar>(a: &Mat<T>) -> bool {
-    (0..a.ncols()).all(|j| finite(a.col_as_slice(j)))
 }
 
 /// 0 x is 0 for a finite number, and NaN else.

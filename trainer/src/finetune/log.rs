@@ -1,6 +1,5 @@
 //! The log of a run: a row a step, and the progress bar.
 
-use crate::metrics::Confusion;
 use crate::training::Event;
 use anyhow::{Context, Result};
 use lowrank_experiments::progress::{Bar, duration};
@@ -84,7 +83,11 @@ impl Log {
                     row.dev_matthews = Some(dev.matthews());
                 }
                 write_atomically(&self.path, to_csv(&self.rows, true)?.as_bytes())?;
-                self.bar.note(&format!("epoch {epoch}: loss {loss:.4}, dev {}", words(dev)));
+                let (accuracy, f1) = (100.0 * dev.accuracy(), 100.0 * dev.f1());
+                self.bar.note(&format!(
+                    "epoch {epoch}: loss {loss:.4}; dev: accuracy {accuracy:.2} %, F1 {f1:.2} %, Matthews {:.3}",
+                    dev.matthews()
+                ));
             }
         }
         self.clock = Instant::now();
@@ -110,14 +113,4 @@ impl Log {
         );
         self.bar.show(done as f64 / self.steps.max(1) as f64, &message);
     }
-}
-
-/// The metrics in words.
-pub fn words(found: &Confusion) -> String {
-    format!(
-        "accuracy {:.2} %, F1 {:.2} %, Matthews {:.3}",
-        100.0 * found.accuracy(),
-        100.0 * found.f1(),
-        found.matthews()
-    )
 }

@@ -25,12 +25,11 @@ pub mod options;
 
 use crate::checkpoint;
 use crate::encoder::{Encoder, Loading};
-use crate::metrics::Confusion;
 use crate::model::{Model, Set, Split};
 use crate::text::{Corpus, Tokenizer, Tokens};
 use crate::training::{Event, Settings, Trainer, confusion};
 use anyhow::{Context, Result, bail};
-use log::{Log, words};
+use log::{Log, Row};
 use lowrank_experiments::measure::{median, peak_memory};
 use lowrank_experiments::plot::drawing::Drawing;
 use lowrank_experiments::table::{to_csv, write_atomically};
@@ -117,11 +116,14 @@ impl Folder {
 ///
 /// # Errors
 /// Where an option, a file or a row of the data is wrong; where a number is not finite.
-pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> Result<Summary> {
-    if options.device == Device::Cuda {
+pub fn run(options: &Options, seen: impl FnMut(Event<'_>) -> Result<()>) -> Result<Summary> {
+    if options.device == Device::Cuda && !cfg!(feature = "cuda") {
         bail!(
             "--device cuda: this program is built without CUDA: leave it out, or build with --features cuda"
         );
+    }
+    if options.tf32 && options.device == Device::Cpu {
+        bail!("--tf32 is for a GPU: add --device cuda, or leave it out");
     }
     let corpus =
         Corpus::open(&options.data, options.task, &options.columns(), options.samples(), options.seed)?;
@@ -145,26 +147,13 @@ pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> 
     let settings = options.settings(corpus.task.metric());
     describe(options, &corpus, &sets, &encoder, &settings);
 
-    let mut trainer = Trainer::new(encoder, settings)?;
-    let folder = Folder::open(options)?;
-    let (log, dev) = fit(&mut trainer, &sets, &folder, options.resume, &mut seen)?;
-    let test = confusion(&trainer.model, &sets.test)?;
-    let summary = Summary {
-        method: options.method.name(),
-        parameters: trainer.model.trained(),
-        rate: options.rate(),
-        seed: options.seed,
-        epoch: trainer.best.as_ref().map_or(0, |best| best.epoch),
-        dev_accuracy: dev.accuracy(),
-        dev_f1: dev.f1(),
-        dev_matthews: dev.matthews(),
-        test_accuracy: test.accuracy(),
-        test_f1: test.f1(),
-        test_matthews: test.matthews(),
-        step_seconds: median(log.seconds.clone()),
-        peak_bytes: peak_memory(),
+    let job = Job { options, sets: &sets, settings };
+    let (summary, rows, encoder) = match options.device {
+        Device::Cpu => job.run(encoder, seen)?,
+        Device::Cuda => job.run_on_gpu(encoder, seen)?,
     };
-    write_atomically(&folder.0.join("summary.csv"), to_csv(&[&summary], true)?.as_bytes())?;
+    let folder = &options.out;
+    write_atomically(&folder.join("summary.csv"), to_csv(&[&summary], true)?.as_bytes())?;
     let caption = format!(
         "{} on {}: {} texts to train on, batches of {}, largest learning rate {}. The epoch with the best value on \
          the {} texts of the development set is kept ({}).",
@@ -176,49 +165,118 @@ pub fn run(options: &Options, mut seen: impl FnMut(Event<'_>) -> Result<()>) -> 
         sets.dev.labels.len(),
         summary.epoch
     );
-    figure::sheet(&log.rows, settings.metric, "Training an encoder", &caption)
-        .write(&folder.0.join("loss"))?;
-    let written =
-        export::write(&trainer.model, &options.model.display().to_string(), &folder.0.join("adapter"))?;
-    println!("dev:     {} (epoch {})", words(&dev), summary.epoch);
-    println!("test:    {}", words(&test));
-    println!("trained: {} numbers, the head's with them", summary.parameters);
-    if summary.step_seconds.is_finite() {
-        println!("step:    {:.3} s, the median", summary.step_seconds);
+    figure::sheet(&rows, settings.metric, "Training an encoder", &caption).write(&folder.join("loss"))?;
+    let written = export::write(&encoder, &options.model.display().to_string(), &folder.join("adapter"))?;
+    for (name, text) in summary.lines() {
+        println!("{name:8} {text}");
     }
-    if let Some(bytes) = summary.peak_bytes {
-        println!("memory:  {:.0} MiB at most", bytes / f64::from(1 << 20));
-    }
-    println!("folder:  {}", folder.0.display());
+    println!("folder:  {}", folder.display());
     println!("adapter: {written}");
     Ok(summary)
 }
 
-/// Trains to the end; the log, and what the best epoch makes of the development set.
-fn fit<M: Model<f32, Input = Tokens>>(
-    trainer: &mut Trainer<f32, M>,
-    sets: &Split<Tokens>,
-    folder: &Folder,
-    resume: bool,
-    seen: &mut impl FnMut(Event<'_>) -> Result<()>,
-) -> Result<(Log, Confusion)> {
-    let path = folder.checkpoint();
-    if resume && path.is_file() {
-        checkpoint::load(trainer, &path)?;
-        eprintln!("going on after epoch {}", trainer.epoch);
+/// One training.
+struct Job<'a> {
+    options: &'a Options,
+    sets: &'a Split<Tokens>,
+    settings: Settings,
+}
+
+/// What it gives: the result, the log, and the model with the numbers of the best epoch.
+type Trained<M> = (Summary, Vec<Row>, M);
+
+impl Job<'_> {
+    fn run<M: Model<f32, Input = Tokens>>(
+        &self,
+        model: M,
+        mut seen: impl FnMut(Event<'_>) -> Result<()>,
+    ) -> Result<Trained<M>> {
+        let Job { options, sets, settings } = self;
+        let mut trainer = Trainer::new(model, *settings)?;
+        let folder = Folder::open(options)?;
+        let path = folder.checkpoint();
+        if options.resume && path.is_file() {
+            checkpoint::load(&mut trainer, &path)?;
+            eprintln!("going on after epoch {}", trainer.epoch);
+        }
+        let mut log = Log::open(&folder.log(), trainer.state.steps, trainer.steps(&sets.train))?;
+        let done = trainer.fit(&sets.train, &sets.dev, Some(&path), |event| {
+            log.take(event)?;
+            seen(event)
+        });
+        log.finish();
+        done.with_context(|| match path.is_file() {
+            true => format!("the run ended early; its last whole epoch is kept in {}", path.display()),
+            false => "the run ended in its first epoch".to_string(),
+        })?;
+        let dev = confusion(&trainer.model, &sets.dev)?;
+        let test = confusion(&trainer.model, &sets.test)?;
+        let summary = Summary {
+            method: options.method.name(),
+            parameters: trainer.model.trained(),
+            rate: options.rate(),
+            seed: options.seed,
+            epoch: trainer.best.as_ref().map_or(0, |best| best.epoch),
+            dev_accuracy: dev.accuracy(),
+            dev_f1: dev.f1(),
+            dev_matthews: dev.matthews(),
+            test_accuracy: test.accuracy(),
+            test_f1: test.f1(),
+            test_matthews: test.matthews(),
+            step_seconds: median(log.seconds),
+            peak_bytes: peak_memory(),
+        };
+        Ok((summary, log.rows, trainer.model))
     }
-    let mut log = Log::open(&folder.log(), trainer.state.steps, trainer.steps(&sets.train))?;
-    let done = trainer.fit(&sets.train, &sets.dev, Some(&path), |event| {
-        log.take(event)?;
-        seen(event)
-    });
-    log.finish();
-    done.with_context(|| match path.is_file() {
-        true => format!("the run ended early; its last whole epoch is kept in {}", path.display()),
-        false => "the run ended in its first epoch".to_string(),
-    })?;
-    let dev = confusion(&trainer.model, &sets.dev)?;
-    Ok((log, dev))
+
+    #[cfg(feature = "cuda")]
+    fn run_on_gpu(
+        &self,
+        encoder: Encoder<f32>,
+        seen: impl FnMut(Event<'_>) -> Result<()>,
+    ) -> Result<Trained<Encoder<f32>>> {
+        use crate::cuda::{self, Precision};
+        let precision = match self.options {
+            Options { bf16: true, .. } => Precision::Bf16,
+            Options { tf32: true, .. } => Precision::Tf32,
+            _ => Precision::F32,
+        };
+        let encoder = cuda::Encoder::new(&encoder, precision)?;
+        eprintln!("device:  {}", encoder.device()?);
+        let (summary, rows, encoder) = self.run(encoder, seen)?;
+        Ok((summary, rows, encoder.host().clone()))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn run_on_gpu(
+        &self,
+        _: Encoder<f32>,
+        _: impl FnMut(Event<'_>) -> Result<()>,
+    ) -> Result<Trained<Encoder<f32>>> {
+        bail!("--device cuda: this program is built without CUDA")
+    }
+}
+
+impl Summary {
+    /// In words.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let metrics = |accuracy: f64, f1: f64, matthews: f64| {
+            format!("accuracy {:.2} %, F1 {:.2} %, Matthews {matthews:.3}", 100.0 * accuracy, 100.0 * f1)
+        };
+        let dev = metrics(self.dev_accuracy, self.dev_f1, self.dev_matthews);
+        let mut out = vec![
+            ("dev:", format!("{dev} (epoch {})", self.epoch)),
+            ("test:", metrics(self.test_accuracy, self.test_f1, self.test_matthews)),
+            ("trained:", format!("{} numbers, the head's with them", self.parameters)),
+        ];
+        if self.step_seconds.is_finite() {
+            out.push(("step:", format!("{:.4} s, the median", self.step_seconds)));
+        }
+        out.extend(
+            self.peak_bytes.map(|b| ("memory:", format!("{:.0} MiB at most", b / f64::from(1 << 20)))),
+        );
+        out
+    }
 }
 
 /// Says what is about to be done.

@@ -77,7 +77,8 @@ pub struct Options {
     /// Scaling c of W x + c dW x (LoRA's alpha over rank)
     #[arg(long, value_name = "C", default_value_t = 4.0, help_heading = "Adapter")]
     pub scaling: f64,
-    /// What stands for a text: its first token, as Hugging Face's classifiers take it, or the mean
+    /// What stands for a text: its first token, as Hugging Face's classifiers take it, or the mean of all, which
+    /// suits sentence encoders such as MiniLM
     #[arg(long, value_enum, default_value_t = Pool::First, help_heading = "Adapter")]
     pub pooling: Pool,
 
@@ -108,9 +109,12 @@ pub struct Options {
     /// Seed of head, adapter, order and of samples that are drawn
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Store the frozen weights in 16 bits (bfloat16)
+    /// Store the frozen weights in 16 bits (bfloat16); a GPU then multiplies in them too
     #[arg(long, help_heading = "Training")]
     pub bf16: bool,
+    /// On a GPU: multiply on its tensor cores, with 10 bits of each fraction
+    #[arg(long, conflicts_with = "bf16", help_heading = "Training")]
+    pub tf32: bool,
     /// Where it runs
     #[arg(long, value_enum, default_value_t = Device::Cpu, help_heading = "Training")]
     pub device: Device,
@@ -129,7 +133,7 @@ pub struct Options {
 const EXAMPLES: &str = "Examples:
   scripts/fetch_text.sh
   train_adapter --model data/minilm --data data/rotten_tomatoes
-  train_adapter --model data/minilm --data data/rotten_tomatoes --method lsr --layers 3-5 --out my_lsr
+  train_adapter --model data/minilm --data data/rotten_tomatoes --pooling mean --method lsr --out my_lsr
   train_adapter --model data/minilm --data reviews.csv --text body --label stars
 
 A run that was stopped goes on with the same options and --resume: at most an epoch is lost.";

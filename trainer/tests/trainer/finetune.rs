@@ -75,10 +75,11 @@ fn workplace() -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 fn options(words: &str, model: &Path, data: &Path, out: &Path) -> Options {
+    let length = if words.contains("--max-length") { "" } else { "--max-length=16" };
+    let small = [length, "--batch=8"].into_iter().filter(|word| !word.is_empty()).map(str::to_string);
     let words = words.split_whitespace().map(str::to_string);
     let paths = [("--model", model), ("--data", data), ("--out", out)];
     let paths = paths.into_iter().flat_map(|(name, path)| [name.to_string(), path.display().to_string()]);
-    let small = ["--max-length", "16", "--batch", "8"].map(str::to_string);
     let all = ["train_adapter".to_string()].into_iter().chain(words).chain(paths).chain(small);
     Options::try_parse_from(all).unwrap()
 }
@@ -190,6 +191,7 @@ fn wrong_options_and_broken_runs_are_explained() {
         ("--task cb", "premise"),
         ("--rate 0", "rate"),
         ("--device cuda", "CUDA"),
+        ("--tf32", "--device cuda"),
         ("--model none", "none"),
     ] {
         let mut options = options(&words.replace("--model none", ""), &model, &data, &out);

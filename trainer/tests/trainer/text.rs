@@ -40,8 +40,9 @@ fn the_layouts_of_glue_are_known_by_their_columns() {
     assert_eq!((corpus.task, corpus.task.metric()), (Task::Columns, Metric::Accuracy));
     assert!(all(&corpus).contains(&row("he said \" no 3", None, "1")));
 
-    let cola =
-        many(&|k| format!("gj04\t{}\t{}\tA sentence {k}.\n", k % 2, if k % 2 == 0 { "*" } else { "" }));
+    let cola = many(&|k| {
+        format!("gj04\t{}\t{}\tA sentence {k}.\n", k % 2, if k.is_multiple_of(2) { "*" } else { "" })
+    });
     let unlabelled = "index\tsentence\n0\tNo class here.\n";
     let corpus =
         folder(&[("train.tsv", &cola), ("dev.tsv", "x\t1\t\tLast.\n"), ("test.tsv", unlabelled)]).unwrap();

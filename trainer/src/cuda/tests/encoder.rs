@@ -91,7 +91,7 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let largest = b.iter().fold(1e-30f64, |a, x| a.max(f64::from(*x).abs()));
     let of = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs() / largest;
-    a.iter().zip(b).map(of).fold(0.0, |a, x| if x.is_nan() { f64::NAN } else { a.max(x) })
+    a.iter().zip(b).map(of).fold(0.0, |a, x| if x.is_nan() { f64::INFINITY } else { a.max(x) })
 }
 
 fn emulated(reversed: bool) -> Emulated {

@@ -254,7 +254,7 @@ fn activations_and_their_gradients() {
 #[test]
 fn bf16_is_the_nearest() {
     let mut numbers = random(1000, 1);
-    numbers.extend([0.0, -0.0, 1.0, 1.00390625, 1.01171875, f32::INFINITY, -3.3e38, 1e-40, f32::NAN]);
+    numbers.extend([0.0, -0.0, 1.0, 257.0 / 256.0, 259.0 / 256.0, f32::INFINITY, -3.3e38, 1e-40, f32::NAN]);
     let (m, columns) = (numbers.len(), 1);
     let words = either_way(|b| {
         let (x, out) = (b.floats(&numbers), b.empty(m.div_ceil(2)));
