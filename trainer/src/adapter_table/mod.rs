@@ -3,7 +3,7 @@
 //! **Problem.** Which adapter tells texts apart best, for how many trained numbers.
 //!
 //! **Method.** A trial is one method at one learning rate with one seed on one task: adapters of scaling 4 beside
-//! query and value of some blocks, and the head, by AdamW in batches of 32, the head at 1e-3. The epoch is
+//! query and value of some blocks, and the head on the mean of the tokens, by AdamW in batches of 32, the head at 1e-3. The epoch is
 //! picked on dev, and so is the learning rate; test is reported.
 //!
 //! **Cost.** The trials run one after the other, each on all threads, since their steps are timed.
@@ -17,7 +17,7 @@ pub mod form;
 mod places;
 pub mod report;
 
-use crate::encoder::{Config as Sizes, Encoder, Loading};
+use crate::encoder::{Config as Sizes, Encoder, Loading, Pooling};
 use crate::model::{Model, Split};
 use crate::optimizer::AdamW;
 use crate::training::{Event, Settings, Trainer, confusion};
@@ -269,7 +269,12 @@ impl Study for AdapterTable {
         })?;
         let Split { train, dev, test } = &texts.sets;
         let base = BASE.get((trial.model, train.classes, trial.seed), || {
-            let loading = Loading { classes: Some(train.classes), seed: trial.seed, ..Default::default() };
+            let loading = Loading {
+                classes: Some(train.classes),
+                pooling: Pooling::Mean,
+                rounded: false,
+                seed: trial.seed,
+            };
             Encoder::load(place(trial.model), &loading)
         })?;
         let model = base.adapt(&trial.method.training(base.config().width, config.layers), trial.seed)?;
