@@ -14,6 +14,7 @@ agree to 1e-4 in f32.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def ours(folder, options, precision, terms=None):
         command += [f"--{name}", str(getattr(options, name))]
     if terms:
         command += ["--terms", str(terms)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    threads = os.environ | {"RAYON_NUM_THREADS": str(options.threads)} if options.device == "cpu" else None
+    done = subprocess.run(command, capture_output=True, text=True, env=threads)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
     return json.loads(done.stdout)
@@ -114,7 +116,7 @@ def main():
     parser.add_argument("--length", type=int, default=64)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch on a CPU")
+    parser.add_argument("--threads", type=int, default=2, help="of both on a CPU")
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/encoder_speed")
     options = parser.parse_args()
     if not options.program.exists():

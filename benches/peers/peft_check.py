@@ -42,7 +42,7 @@ def pinned():
         if line and not line.startswith("#"):
             name, wanted = line.split("==")
             if version(name).split("+")[0] != wanted:
-                sys.exit(f"{name} {version(name)} is installed, {wanted} is asked for: pip install -r {line}")
+                sys.exit(f"{name} {version(name)} is installed, {wanted} is asked for: pip install {line}")
 
 
 def tiny(folder):

@@ -257,13 +257,21 @@ impl Config {
             }
             _ => Err(format!("{key:?} is no list of names")),
         };
-        let pattern = |key: &str| value[key].as_object().cloned().unwrap_or_default();
-        let flag = |key: &str| value[key].as_bool().unwrap_or(false);
+        let pattern = |key: &str| match &value[key] {
+            Value::Null => Ok(Map::new()),
+            Value::Object(map) => Ok(map.clone()),
+            other => Err(format!("{key:?} is {other}")),
+        };
+        let flag = |key: &str| match &value[key] {
+            Value::Null => Ok(false),
+            Value::Bool(flag) => Ok(*flag),
+            other => Err(format!("{key:?} is {other}")),
+        };
         if value["peft_type"] != "LORA" {
             return Err(format!("peft_type is {}: only \"LORA\" is read", value["peft_type"]));
         }
-        if flag("fan_in_fan_out")
-            || flag("lora_bias")
+        if flag("fan_in_fan_out")?
+            || flag("lora_bias")?
             || !matches!(value["bias"].as_str(), None | Some("none"))
         {
             return Err("fan_in_fan_out, lora_bias and a trained bias are not read".into());
@@ -275,15 +283,15 @@ impl Config {
             task: value["task_type"].as_str().map(str::to_owned),
             rank: rank as usize,
             alpha,
-            ranks: pattern("rank_pattern"),
-            alphas: pattern("alpha_pattern"),
+            ranks: pattern("rank_pattern")?,
+            alphas: pattern("alpha_pattern")?,
             targets: match &value["target_modules"] {
                 Value::String(_) => None,
                 _ => Some(names("target_modules")?),
             },
             heads: names("modules_to_save")?,
-            dora: flag("use_dora"),
-            root: flag("use_rslora"),
+            dora: flag("use_dora")?,
+            root: flag("use_rslora")?,
         })
     }
 
@@ -308,6 +316,21 @@ impl Config {
         &self,
         layers: &BTreeMap<String, PeftLayer<T>>,
     ) -> std::result::Result<(), String> {
+        for (what, map) in [("rank_pattern", &self.ranks), ("alpha_pattern", &self.alphas)] {
+            for (key, value) in map {
+                if !layers.keys().any(|path| matches(path, key)) {
+                    return Err(format!("{what}: {key:?} names no layer (regular expressions are not read)"));
+                }
+                let rank = what == "rank_pattern";
+                if !if rank { value.as_u64().is_some_and(|r| r > 0) } else { value.is_number() } {
+                    return Err(format!("{what}: {key:?} is {value}"));
+                }
+            }
+            let count = |path: &&String| map.keys().filter(|key| matches(path, key)).count();
+            if let Some(path) = layers.keys().find(|path| count(path) > 1) {
+                return Err(format!("{what}: more than one key names {path:?}"));
+            }
+        }
         let Some(targets) = &self.targets else { return Ok(()) };
         if let Some(lost) = targets.iter().find(|target| !layers.keys().any(|path| matches(path, target))) {
             return Err(format!("missing keys: no weights for the target module {lost:?}"));

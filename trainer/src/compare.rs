@@ -59,13 +59,14 @@ const STUDENT: [f64; 20] = [
 ];
 
 /// What the seeds say of `name` beside another training, seed by seed since both adapt the same network: better
-/// or worse only where zero lies outside of the 95 % interval of the mean difference.
+/// or worse only where there are three seeds and zero lies outside of the 95 % interval of the mean difference.
 pub fn verdict(name: &str, own: &Scores, other: &Scores) -> String {
     let both = own.iter().filter_map(|(seed, x)| Some(100.0 * (x - other.get(seed)?)));
     let Mean { mean, error, count } = Mean::of(both);
     let reach = error * STUDENT.get(count.wrapping_sub(2)).copied().unwrap_or(2.1);
     match mean {
-        _ if !reach.is_finite() => "one seed cannot tell them apart".to_string(),
+        _ if count == 1 => "one seed cannot tell them apart".to_string(),
+        _ if count < 3 || !reach.is_finite() => format!("{count} seeds in common cannot tell them apart"),
         d if d > reach => format!("{name} is better, by {d:.1} ± {error:.1}"),
         d if d < -reach => format!("{name} is worse, by {:.1} ± {error:.1}", -d),
         d => format!("no difference that {count} seeds show ({d:+.1} ± {error:.1})"),

@@ -126,7 +126,10 @@ pub fn set_layers<'a, T: Scalar>(
             Weight::Adapted(adapted) => adapted.set_values(next(adapted.parameters())?)?,
         }
     }
-    Ok(())
+    match given.next() {
+        Some(group) => bail!("{}: nothing of that name is trained", group.name),
+        None => Ok(()),
+    }
 }
 
 /// Column j of a matrix that is stored by columns.

@@ -9,7 +9,8 @@
 //!
 //! **Cost.** Two numbers of state for each trained one.
 //!
-//! **Guarantee.** The steps of PyTorch's `AdamW` and `clip_grad_norm_`, to rounding.
+//! **Guarantee.** The steps of PyTorch's `AdamW`, to rounding; clipping is without the 1e-6 that its
+//! `clip_grad_norm_` adds to the norm.
 //!
 //! **Deviations.** Biases are not decayed.
 

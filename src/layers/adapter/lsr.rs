@@ -42,9 +42,9 @@ impl LsrShapes {
             let expected = "factors of at least one row and column are needed".into();
             return Err(Error::Shape { argument: "shapes", expected, found: vec![m1, m2, r1, r2, n1, n2] });
         }
-        size([m1, m2, r1, r2].into_iter())?;
-        size([n1, n2, r1, r2].into_iter())?;
-        super::method::check_rank(terms, usize::MAX)
+        let (m, n) = (size([m1, m2].into_iter())?, size([n1, n2].into_iter())?);
+        super::method::check_rank(r1.saturating_mul(r2), m.min(n))?;
+        super::method::check_rank(terms, m.saturating_mul(n)) // more are no other sums
     }
 }
 

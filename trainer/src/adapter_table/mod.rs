@@ -3,7 +3,7 @@
 //! **Problem.** Which adapter tells texts apart best, for how many trained numbers.
 //!
 //! **Method.** A trial is one method at one learning rate with one seed on one task: adapters of scaling 4 beside
-//! query and value of some blocks, and the head on the mean of the tokens, by AdamW in batches of 32, the head at 1e-3. The epoch is
+//! query and value of some blocks, and the head on the mean of the tokens, by AdamW in batches of 32, the head beside them at 1e-3. The epoch is
 //! picked on dev, and so is the learning rate; test is reported.
 //!
 //! **Cost.** The trials run one after the other, each on all threads, since their steps are timed.
@@ -280,7 +280,7 @@ impl Study for AdapterTable {
         let model = base.adapt(&trial.method.training(base.config().width, config.layers), trial.seed)?;
         let settings = Settings {
             optimizer: AdamW { rate: f64::from(trial.rate) / 1e5, ..AdamW::default() },
-            head_rate: Some(1e-3),
+            head_rate: (trial.method != Form::Head).then_some(1e-3),
             epochs: trial.epochs,
             metric: texts.metric,
             seed: trial.seed,

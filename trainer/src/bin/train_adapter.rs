@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let of_encoder = |word: &str| ["--model", "--data"].contains(&word.split('=').next().unwrap_or(word));
-    if std::env::args().any(|word| of_encoder(&word)) {
+    if std::env::args_os().any(|word| of_encoder(&word.to_string_lossy())) {
         return cli::exit(finetune::run(&finetune::options::Options::parse(), |_| Ok(())).map(drop));
     }
     let command = cli::command(TrainAdapter);

@@ -21,16 +21,18 @@ impl<M> Arena<M> {
     }
 
     /// Everything that was taken is free again.
-    pub fn reset<B: Backend<Memory = M>>(&mut self, device: &B) -> Result<()> {
+    pub fn reset<B: Backend<Memory = M>>(&mut self, device: &B) {
+        self.used = 0;
         if self.most > self.size {
             (self.memory, self.size) = (None, 0); // first, so that both need not fit
             self.beside.clear();
-            let size = self.most + self.most / 8;
-            self.memory = Some(device.allocate(4 * size)?);
-            self.size = size;
+            let most = std::mem::take(&mut self.most); // a batch that did not fit is not asked for again
+            let found =
+                [most + most / 8, most].into_iter().find_map(|n| Some((device.allocate(4 * n).ok()?, n)));
+            if let Some((memory, size)) = found {
+                (self.memory, self.size, self.most) = (Some(memory), size, most);
+            } // else each piece is had singly, and `take` says what does not fit
         }
-        self.used = 0;
-        Ok(())
     }
 
     /// Floats with anything in them.
@@ -48,10 +50,11 @@ impl<M> Arena<M> {
     }
 
     /// How much is taken; [`Arena::rewind`] frees what was taken since.
-    pub fn mark(&self) -> usize {
-        self.used
+    pub fn mark(&self) -> (usize, usize) {
+        (self.used, self.beside.len())
     }
-    pub fn rewind(&mut self, mark: usize) {
-        self.used = mark;
+    pub fn rewind(&mut self, (used, beside): (usize, usize)) {
+        self.used = used;
+        self.beside.truncate(beside);
     }
 }

@@ -52,8 +52,8 @@ pub enum Precision {
     F32,
     /// Tensor cores on f32 numbers, of which they take the first 10 bits of the fraction; sums in f32.
     Tf32,
-    /// Weights stored in bf16 and inputs rounded to it (7 bits of the fraction), sums in f32; attention and the thin
-    /// products of adapters as with `Tf32`.
+    /// Weights and the inner factors of adapters stored in bf16, their inputs rounded to it (7 bits of the fraction),
+    /// sums in f32; attention, the outer factors, gradients of factors and the head as with `Tf32`.
     Bf16,
 }
 

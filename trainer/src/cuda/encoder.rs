@@ -177,7 +177,7 @@ impl<B: Backend> Model<f32> for Resident<B> {
     fn logits(&self, inputs: &[&Tokens]) -> Result<Mat<f32>> {
         self.host.check(inputs)?;
         let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
-        arena.reset(&self.device)?;
+        arena.reset(&self.device);
         let run = self.forward(&mut arena, inputs, self.blocks.len(), false)?;
         let (logits, _) = self.read(&mut arena, &run, inputs)?;
         Ok(logits)
@@ -189,7 +189,7 @@ impl<B: Backend> Model<f32> for Resident<B> {
         }
         self.host.check(inputs)?;
         let mut arena = self.arena.lock().unwrap_or_else(PoisonError::into_inner);
-        arena.reset(&self.device)?;
+        arena.reset(&self.device);
         let embedded = self.tables.iter().any(|table| table.memory.is_none()) || self.norm.trained();
         let first = self.blocks.iter().position(Block::trained).unwrap_or(self.blocks.len());
         let first = if embedded { 0 } else { first };
@@ -300,7 +300,7 @@ impl<B: Backend> Resident<B> {
         let logits = Mat::from_fn(self.classes, n, |i, j| whole[j * ld + i]);
         if (0..n).any(|j| logits.col_as_slice(j).iter().any(|x: &f32| !x.is_finite())) {
             // Once more, looking at each block.
-            arena.reset(&self.device)?;
+            arena.reset(&self.device);
             self.forward(arena, inputs, self.blocks.len(), true)?;
             bail!("the head: its output is not finite");
         }

@@ -39,15 +39,15 @@ impl<T: Scalar> Encoder<T> {
             let full = *training == Training::Full || in_head(&name);
             let chosen = match training {
                 Training::Adapter { method, scaling, targets, layers } if !in_head(&name) => {
-                    let target = targets.iter().position(|target| ends_with(&name, target));
+                    let found: Vec<usize> =
+                        (0..targets.len()).filter(|at| ends_with(&name, &targets[*at])).collect();
                     let inside =
                         layers.as_ref().is_none_or(|range| block(&name).is_some_and(|k| range.contains(&k)));
-                    target.filter(|_| inside && layer.weight.shape().1 > 1 && !layer.bias.is_empty()).map(
-                        |at| {
-                            hit.push(at);
-                            (method, *scaling)
-                        },
-                    )
+                    let matrix = layer.weight.shape().1 > 1 && !layer.bias.is_empty();
+                    (!found.is_empty() && inside && matrix).then(|| {
+                        hit.extend(found);
+                        (method, *scaling)
+                    })
                 }
                 _ => None,
             };

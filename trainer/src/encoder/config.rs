@@ -87,7 +87,10 @@ impl Config {
         if text("position_embedding_type", "absolute")? != "absolute" || value["is_decoder"] == true {
             bail!("only encoders with absolute positions are read");
         }
-        let epsilon = value["layer_norm_eps"].as_f64().unwrap_or(1e-12);
+        let epsilon = match &value["layer_norm_eps"] {
+            serde_json::Value::Null => 1e-12,
+            other => other.as_f64().with_context(|| format!("layer_norm_eps is {other}: no number"))?,
+        };
         let out = Self {
             family,
             vocabulary: size("vocab_size", None)?,

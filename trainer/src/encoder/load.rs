@@ -61,7 +61,7 @@ impl<T: Scalar> Encoder<T> {
             table(&mut source, kind, config.types)?,
             source.norm(norm, d)?,
         ];
-        let mut blocks = Vec::with_capacity(config.layers);
+        let mut blocks = Vec::new();
         for k in 0..config.layers {
             let mut parts = Vec::with_capacity(8);
             for (part, name) in block::PARTS.iter().enumerate() {

@@ -158,9 +158,11 @@ fn recovery(tuned: &[&Row], descents: &[&Row], network: &str, made: &str) -> She
     let one = |energy: u32| tuned.iter().find(|r| r.energy == energy && r.seed == 0);
     let mut losses = Vec::new();
     for (k, energy) in shown.iter().enumerate() {
-        losses.extend(one(*energy).map(|r| curve(counted(&r.losses[1..]), plain(numbered(k)))));
+        losses.extend(
+            one(*energy).map(|r| curve(counted(r.losses.get(1..).unwrap_or(&[])), plain(numbered(k)))),
+        );
     }
-    losses.extend(one(WHOLE).map(|r| curve(counted(&r.losses[1..]), WHOLE_LOOK)));
+    losses.extend(one(WHOLE).map(|r| curve(counted(r.losses.get(1..).unwrap_or(&[])), WHOLE_LOOK)));
     let mut panels = vec![
         panel("Accuracy given back", "stored numbers of the network", "test error, %", errors),
         panel("Training on", "epochs, from 1 (factorized)", "loss on the training set", losses),

@@ -71,10 +71,10 @@ fn tensors<T: Scalar>(path: &str, layer: &Layer<T>) -> Result<Vec<(String, Array
     let w = layer.weight.merged();
     let (m, n) = w.shape();
     let table = layer.bias.is_empty();
-    let shape = if n == 1 {
-        vec![m]
-    } else if table {
+    let shape = if table {
         vec![n, m]
+    } else if n == 1 {
+        vec![m]
     } else {
         vec![m, n]
     };

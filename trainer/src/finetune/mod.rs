@@ -35,7 +35,7 @@ use lowrank_experiments::plot::drawing::Drawing;
 use lowrank_experiments::table::{to_csv, write_atomically};
 use options::{Device, Options};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,6 +71,30 @@ pub struct Summary {
 /// The files of a run.
 struct Folder(PathBuf);
 
+/// What a run that is replaced may have left.
+const OLD: [&str; 10] = [
+    "checkpoint.safetensors",
+    "log.csv",
+    "summary.csv",
+    "loss.svg",
+    "loss.png",
+    "adapter/adapter_config.json",
+    "adapter/adapter_model.safetensors",
+    "adapter/native.safetensors",
+    "adapter/head.safetensors",
+    "adapter/model.safetensors",
+];
+
+/// Removes a file that may be there.
+fn remove(file: &Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Folder {
     fn options(&self) -> PathBuf {
         self.0.join("options.txt")
@@ -105,7 +129,7 @@ impl Folder {
         }
         if !options.resume {
             std::fs::create_dir_all(&folder.0).with_context(|| format!("cannot make {shown}"))?;
-            let _ = std::fs::remove_file(folder.checkpoint()); // of a run that is replaced
+            OLD.iter().try_for_each(|name| remove(&folder.0.join(name)))?;
             write_atomically(&folder.options(), text.as_bytes())?;
         }
         Ok(folder)

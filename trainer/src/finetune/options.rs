@@ -220,6 +220,17 @@ impl Options {
             };
             bail!("--{name} is no option of {}, which takes {takes}", self.method.name());
         }
+        let adapter = !matches!(self.method, Tuning::Head | Tuning::Full);
+        for (name, wrong) in [
+            ("layers", self.layers.is_some() && !adapter),
+            ("rate", self.rate.is_some() && self.method == Tuning::Head),
+            ("bf16", self.bf16 && self.method == Tuning::Full),
+        ] {
+            if wrong {
+                let instead = if name == "rate" { ": --head-rate is" } else { "" };
+                bail!("--{name} is no option of {}{instead}", self.method.name());
+            }
+        }
         let method = match self.method {
             Tuning::Head => return Ok(Training::Head),
             Tuning::Full => return Ok(Training::Full),
@@ -255,9 +266,10 @@ impl Options {
         }
     }
 
-    /// The learning rate.
+    /// The learning rate of what is trained, of the head where that is all.
     pub fn rate(&self) -> f64 {
         self.rate.unwrap_or(match self.method {
+            Tuning::Head => self.head_rate,
             Tuning::Lsr => 5e-3,
             Tuning::Full => 5e-5,
             _ => 1e-3,

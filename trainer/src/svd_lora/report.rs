@@ -86,7 +86,7 @@ pub(super) fn sheet(study: SvdLora, rows: &[Row]) -> Result<Sheet> {
     let inner: Vec<usize> = grid.iter().map(|r| r.1).collect::<BTreeSet<_>>().into_iter().collect();
     let error = |l: &Line| 100.0 * (1.0 - l.mean.mean);
     let extreme = |f: fn(f64, f64) -> f64, from: f64| {
-        lines.iter().filter(|l| l.ranks().is_some()).map(|l| error(l).ln()).fold(from, f)
+        lines.iter().filter(|l| l.ranks().is_some()).map(|l| error(l).max(0.01).ln()).fold(from, f)
     };
     let (low, high) = (extreme(f64::min, f64::INFINITY), extreme(f64::max, f64::NEG_INFINITY));
     let words = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>();
@@ -98,7 +98,7 @@ pub(super) fn sheet(study: SvdLora, rows: &[Row]) -> Result<Sheet> {
             let (r, i) = l.ranks().filter(|_| l.task == task)?;
             let at = (ranks.iter().position(|x| *x == r)?, inner.iter().position(|x| *x == i)?);
             let text = vec![format!("{:.1}", error(l)), format!("{}", l.parameters)];
-            Some(Cell { at, shade: (error(l).ln() - low) / (high - low).max(1e-9), text })
+            Some(Cell { at, shade: (error(l).max(0.01).ln() - low) / (high - low).max(1e-9), text })
         };
         panels.push(Panel {
             title: format!("{} digits: test error, %, and trained numbers", task.name()),

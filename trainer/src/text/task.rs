@@ -72,7 +72,12 @@ impl Task {
             () if has(&["premise", "choice1", "choice2", "question"]) => Task::Copa,
             () if has(&["text", "target.span1_text", "target.span2_index"]) => Task::Wsc,
             () if has(&["question", "passage"]) => Task::BoolQ,
+            () if has(&["premise", "hypothesis"]) && two_classes(table)? => Task::Rte,
             () if has(&["premise", "hypothesis"]) => Task::Cb,
+            () if has(&["question", "sentence"]) || has(&["word", "sentence1"]) => bail!(
+                "{}: neither QNLI nor WiC is read by itself: name the columns of the text and its pair",
+                table.path.display()
+            ),
             () if has(&["sentence1", "sentence2"]) => Task::Rte,
             () if has(&["text"]) || has(&["sentence"]) => Task::Columns,
             () => bail!(
@@ -97,6 +102,9 @@ impl Task {
     /// # Errors
     /// Where a column is missing (those there are are listed) or a row is bad, with file and line.
     pub fn read(self, table: &Table, columns: &Columns) -> Result<(Vec<Text>, Option<Vec<String>>)> {
+        if self != Task::Columns && *columns != Columns::default() {
+            bail!("--text, --pair and --label are for --task columns");
+        }
         let (text, label) = match self {
             Task::Sst2 | Task::Cola => (self.plain(table, "sentence", None)?, "label"),
             Task::Mrpc => (self.plain(table, "#1 String", Some("#2 String"))?, "Quality"),
@@ -113,8 +121,8 @@ impl Task {
                 let pair = table.find("sentence2").map(|_| "sentence2");
                 let pair = columns.pair.as_deref().or(pair.filter(|_| columns.text.is_none()));
                 let label = columns.label.as_deref();
-                if label.is_some_and(|name| table.find(name).is_none()) && table.find("label").is_none() {
-                    table.column(label.unwrap_or("label"))?;
+                if let Some(name) = label {
+                    table.column(name)?;
                 }
                 (self.plain(table, text, pair)?, label.unwrap_or("label"))
             }
@@ -130,6 +138,12 @@ impl Task {
         };
         table.rows.iter().map(text).collect()
     }
+}
+
+/// Whether a row is of the class `not_entailment`: those of RTE, where CB has three.
+fn two_classes(table: &Table) -> Result<bool> {
+    let Some(column) = table.find("label") else { return Ok(false) };
+    Ok(table.rows.iter().any(|row| table.field(row, column).is_ok_and(|label| label == "not_entailment")))
 }
 
 fn classes(table: &Table, name: &str) -> Result<Option<Vec<String>>> {
