@@ -170,6 +170,9 @@ fn bad_input_is_refused() {
     assert!(matches!(wrong(Method::Lora { rank: 9 }), Error::Rank { rank: 9, largest: 8 }));
     assert!(matches!(wrong(Method::Lsr { terms: 0, ranks: (1, 1), shapes: None }), Error::Rank { .. }));
     assert!(matches!(wrong(Method::Lsr { terms: 1, ranks: (0, 1), shapes: None }), Error::Shape { .. }));
+    let large = Method::Lsr { terms: 1, ranks: (100_000, 100_000), shapes: None };
+    assert!(matches!(wrong(large), Error::Rank { largest: 8, .. }));
+    assert!(matches!(wrong(Method::Lsr { terms: 1 << 60, ranks: (1, 1), shapes: None }), Error::Rank { .. }));
     let shapes = Some([(5, 2), (4, 2)]);
     assert!(matches!(wrong(Method::Lsr { terms: 1, ranks: (1, 1), shapes }), Error::Shape { .. }));
     assert!(matches!(wrong(Method::KronA { left: Some((5, 2)) }), Error::Shape { .. }));

@@ -118,6 +118,12 @@ fn what_does_not_fit_is_refused() {
     assert!(refused("dora", "lora", "\"use_dora\": false", "\"use_dora\": true").contains("missing key"));
     assert!(refused("lora", "dora", "\"use_dora\": true", "\"use_dora\": false").contains("unexpected key"));
 
+    assert!(refused("regex", "lora", "\"value\": 6", "\"layer.0.*value\": 6").contains("names no layer"));
+    assert!(refused("number", "lora", "\"value\": 6", "\"value\": \"6\"").contains("alpha_pattern"));
+    assert!(refused("flag", "lora", "\"lora_bias\": false", "\"lora_bias\": 1").contains("lora_bias"));
+    let twice = "\"value\": 6, \"self.value\": 8";
+    assert!(refused("twice", "lora", "\"value\": 6", twice).contains("more than one key"));
+
     // A key that is one too many, and one that is not there.
     let file = Safetensors::open(fixture("lora").join("adapter_model.safetensors")).unwrap();
     let arrays: Vec<_> = file.tensors().keys().map(|k| (k.as_str(), file.array::<f32>(k).unwrap())).collect();

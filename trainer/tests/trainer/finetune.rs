@@ -159,6 +159,7 @@ fn all_is_exported_under_the_names_of_the_file() {
         let out = folder.path().join(words.replace(' ', "_"));
         quiet(&options(&format!("{words} --epochs 1"), &model, &data, &out)).unwrap();
         let written = Safetensors::open(out.join("adapter").join(file)).unwrap();
+        assert!(fs::exists(out.join("adapter/native.safetensors")).unwrap() == file.starts_with(['n', 'a']));
         assert_eq!(file == "head.safetensors", written.tensors().len() == 2, "{words}");
         if file == "model.safetensors" {
             let old = Safetensors::open(model.join("model.safetensors")).unwrap();
@@ -172,6 +173,9 @@ fn all_is_exported_under_the_names_of_the_file() {
             let again =
                 options("--method head --epochs 1", &out.join("adapter"), &data, &folder.path().join("more"));
             quiet(&again).unwrap();
+            // A run that takes this one's place leaves nothing of it.
+            quiet(&options("--method head --epochs 1 --overwrite", &model, &data, &out)).unwrap();
+            assert!(!out.join("adapter/model.safetensors").exists());
         }
     }
 }
@@ -183,6 +187,8 @@ fn wrong_options_and_broken_runs_are_explained() {
     for (words, expected) in [
         ("--terms 3", "--terms is no option of lora, which takes --rank"),
         ("--method head --rank 3", "nothing of the kind"),
+        ("--method head --rate 1e-2", "--head-rate is"),
+        ("--method full --layers 0", "--layers is no option"),
         ("--rank 9", "rank 9"),
         ("--targets nothing", "nothing"),
         ("--layers 1-2", "layers"),

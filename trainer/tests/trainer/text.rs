@@ -80,6 +80,10 @@ fn the_layouts_of_superglue_are_known_by_their_keys() {
     let corpus = folder(&[("train.jsonl", &many(&line)), ("val.jsonl", &line(5))]).unwrap();
     assert_eq!((corpus.task, corpus.classes.len()), (Task::Cb, 3));
     assert!(all(&corpus).contains(&row("p5", Some("h"), "contradiction")));
+    let line = |k: usize| line(k).replace("neutral", "not_entailment").replace("contradiction", "entailment");
+    assert_eq!(folder(&[("train.jsonl", &many(&line))]).unwrap().task, Task::Rte);
+    let qnli = "index\tquestion\tsentence\tlabel\n0\tq\ts\t1\n";
+    assert!(format!("{:#}", folder(&[("train.tsv", qnli)]).unwrap_err()).contains("QNLI"));
 
     let line = |k: usize| {
         format!(
