@@ -3,8 +3,8 @@
 //! **Problem.** Which adapter tells texts apart best, for how many trained numbers.
 //!
 //! **Method.** A trial is one method at one learning rate with one seed on one task: adapters of scaling 4 beside
-//! query and value of some blocks, and the head on the mean of the tokens, by AdamW in batches of 32, the head beside them at 1e-3. The epoch is
-//! picked on dev, and so is the learning rate; test is reported.
+//! query and value of some blocks, and the head on the mean of the tokens, by AdamW in batches of 32, the head beside
+//! them at 1e-3. The epoch is picked on dev, and so is the learning rate; test is reported.
 //!
 //! **Cost.** The trials run one after the other, each on all threads, since their steps are timed.
 //!
@@ -96,8 +96,12 @@ pub struct Trial {
     pub rate: u32,
     /// Epochs.
     pub epochs: u64,
-    /// Texts to train on, at most.
-    pub train: usize,
+    /// Texts to train on, to pick by and to report, at most.
+    pub texts: [usize; 3],
+    /// Sequences are cut to so many tokens.
+    pub length: usize,
+    /// The first and the last block with adapters, from 0.
+    pub layers: [usize; 2],
     /// The seed of head, adapter and order.
     pub seed: u64,
 }
@@ -123,7 +127,17 @@ row! {
         /// Epochs.
         epochs: u64 = trial.epochs,
         /// Texts to train on, at most.
-        train: usize = trial.train,
+        train: usize = trial.texts[0],
+        /// To pick learning rate and epoch by, at most.
+        dev_texts: usize = trial.texts[1],
+        /// To report, at most.
+        test_texts: usize = trial.texts[2],
+        /// Sequences are cut to so many tokens.
+        length: usize = trial.length,
+        /// The first block with adapters, from 0.
+        first_layer: usize = trial.layers[0],
+        /// The last.
+        last_layer: usize = trial.layers[1],
         /// Seed.
         seed: u64 = trial.seed,
         /// Trained numbers without those of the head.
@@ -231,16 +245,24 @@ impl Study for AdapterTable {
     }
 
     fn trials(self, config: &Config) -> Vec<Trial> {
-        let &Config { epochs, train, .. } = config;
-        let model = lasting(&config.model);
+        let &Config { epochs, train, dev, test, length, layers, .. } = config;
+        let (model, texts) = (lasting(&config.model), [train, dev, test]);
         let mut out = Vec::new();
         for task in config.tasks.iter().map(|task| lasting(task)) {
             for seed in 0..config.seeds {
                 for Methods { names, rates } in &config.methods {
                     out.extend(names.iter().flat_map(|&method| {
-                        let trial =
-                            move |rate: &u32| Trial { model, task, method, rate: *rate, epochs, train, seed };
-                        rates.iter().map(trial)
+                        rates.iter().map(move |&rate| Trial {
+                            model,
+                            task,
+                            method,
+                            rate,
+                            epochs,
+                            texts,
+                            length,
+                            layers,
+                            seed,
+                        })
                     }));
                 }
             }
@@ -253,7 +275,7 @@ impl Study for AdapterTable {
     }
 
     fn cost(self, trial: &Trial) -> f64 {
-        5e-3 * trial.epochs as f64 * trial.train as f64
+        5e-3 * trial.epochs as f64 * trial.texts[0] as f64
     }
 
     fn kind(self, trial: &Trial) -> usize {
@@ -261,11 +283,10 @@ impl Study for AdapterTable {
     }
 
     fn solve(self, config: &Config, trial: &Trial) -> Result<Row> {
-        static TEXTS: Latest<(&str, &str, [usize; 4]), Texts> = Latest::new();
+        static TEXTS: Latest<(&str, &str, [usize; 3], usize), Texts> = Latest::new();
         static BASE: Latest<(&str, usize, u64), Encoder<f32>> = Latest::new();
-        let Config { dev, test, length, .. } = *config;
-        let texts = TEXTS.get((trial.model, trial.task, [trial.train, dev, test, length]), || {
-            Texts::read(config, trial)
+        let texts = TEXTS.get((trial.model, trial.task, trial.texts, trial.length), || {
+            Texts::read(config.tokenizer.as_deref(), trial)
         })?;
         let Split { train, dev, test } = &texts.sets;
         let base = BASE.get((trial.model, train.classes, trial.seed), || {
@@ -277,7 +298,7 @@ impl Study for AdapterTable {
             };
             Encoder::load(place(trial.model), &loading)
         })?;
-        let model = base.adapt(&trial.method.training(base.config().width, config.layers), trial.seed)?;
+        let model = base.adapt(&trial.method.training(base.config().width, trial.layers), trial.seed)?;
         let settings = Settings {
             optimizer: AdamW { rate: f64::from(trial.rate) / 1e5, ..AdamW::default() },
             head_rate: (trial.method != Form::Head).then_some(1e-3),
@@ -313,8 +334,18 @@ impl Study for AdapterTable {
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        let Row { method, rate, epochs, train, seed, .. } = *row;
-        Ok(Trial { model: lasting(&row.model), task: lasting(&row.task), method, rate, epochs, train, seed })
+        let Row { method, rate, epochs, length, seed, .. } = *row;
+        Ok(Trial {
+            model: lasting(&row.model),
+            task: lasting(&row.task),
+            method,
+            rate,
+            epochs,
+            texts: [row.train, row.dev_texts, row.test_texts],
+            length,
+            layers: [row.first_layer, row.last_layer],
+            seed,
+        })
     }
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {

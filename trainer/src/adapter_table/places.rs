@@ -1,6 +1,6 @@
 //! Where encoder and texts are, and the texts as tokens.
 
-use super::{Config, Trial};
+use super::Trial;
 use crate::metrics::Metric;
 use crate::model::Split;
 use crate::text::{Columns, Corpus, Samples, Tokenizer, Tokens};
@@ -16,11 +16,13 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    pub fn read(config: &Config, trial: &Trial) -> Result<Self> {
-        let samples = Samples { train: Some(trial.train), dev: Some(config.dev), test: Some(config.test) };
+    /// `tokenizer` is where the tokenizer is, if not beside the encoder.
+    pub fn read(tokenizer: Option<&str>, trial: &Trial) -> Result<Self> {
+        let [train, dev, test] = trial.texts.map(Some);
+        let samples = Samples { train, dev, test };
         let corpus = Corpus::open(&place(trial.task), None, &Columns::default(), samples, 0)?;
-        let tokenizer = place(config.tokenizer.as_deref().unwrap_or(trial.model));
-        let sets = Tokenizer::open(&tokenizer, config.length)?.split(&corpus.split)?;
+        let tokenizer = place(tokenizer.unwrap_or(trial.model));
+        let sets = Tokenizer::open(&tokenizer, trial.length)?.split(&corpus.split)?;
         Ok(Texts { sets, metric: corpus.task.metric() })
     }
 }
