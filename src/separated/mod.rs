@@ -58,5 +58,5 @@ pub use shapes::{BestShapes, ShapeRow, best_shapes, splits};
 pub use solve::{ConjugateGradients, Solution, conjugate_gradients};
 
 pub(crate) use descent::fit;
-pub(crate) use stored::{Halves, Stored};
+pub(crate) use stored::{Halves, Stored, contract, khatri_rao};
 pub(crate) use sweep::{Rule, Rules};

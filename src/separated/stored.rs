@@ -5,27 +5,28 @@ use crate::Scalar;
 use crate::matrix::{product_by_rows, slice_norm};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The modes of a tensor, first index fastest, cut into a first and a second half.
 ///
 /// Each half is contracted with the Khatri-Rao product of the other by one matrix product a sweep (4 N s
 /// flops for both, N entries), from which each mode of the half follows by O(s sqrt(N)) operations.
 /// Cutting the halves again would save none of the 4 N s flops.
-pub(crate) struct Halves<T: Scalar> {
+pub(crate) struct Halves {
     sizes: Vec<usize>,
     cut: usize,
-    /// The contraction of the half at work: (product of its sizes, s).
-    partial: Mat<T>,
-    /// The mode asked last.
-    last: Option<usize>,
 }
 
-impl<T: Scalar> Halves<T> {
+impl Halves {
     pub fn new(sizes: Vec<usize>) -> Self {
         let shape =
             |cut: usize| (sizes[..cut].iter().product::<usize>(), sizes[cut..].iter().product::<usize>());
         let cut = (1..sizes.len()).min_by_key(|&cut| shape(cut).0 + shape(cut).1).unwrap_or(1);
-        Self { sizes, cut, partial: Mat::new(), last: None }
+        Self { sizes, cut }
+    }
+
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
     }
 
     /// The products of the sizes of the first and of the second half.
@@ -33,33 +34,20 @@ impl<T: Scalar> Halves<T> {
         (self.sizes[..self.cut].iter().product(), self.sizes[self.cut..].iter().product())
     }
 
-    /// That of [`Target`]; `product(out, transposed, right)` makes `out` the product of the tensor as a
-    /// matrix of [`Halves::shape`], or of its transpose, with `right`.
-    pub fn mttkrp(
-        &mut self,
-        mode: usize,
-        modes: &[Mat<T>],
-        product: impl FnOnce(MatMut<'_, T>, bool, MatRef<'_, T>),
-    ) -> Mat<T> {
-        let (first, s) = (mode < self.cut, modes[mode].ncols());
-        let (range, others) =
-            if first { (0..self.cut, self.cut..modes.len()) } else { (self.cut..modes.len(), 0..self.cut) };
-        if !self.last.replace(mode).is_some_and(|last| range.contains(&last) && last < mode) {
-            self.partial = Mat::new(); // the old one makes room
-            let right = khatri_rao(&modes[others], s);
-            let (rows, cols) = self.shape();
-            self.partial = Mat::zeros(if first { rows } else { cols }, s);
-            product(self.partial.as_mut(), !first, right.as_ref());
-        }
-        let before = khatri_rao(&modes[range.start..mode], s); // (left, s)
-        let after = khatri_rao(&modes[mode + 1..range.end], s); // (right, s)
-        contract(self.partial.as_ref(), before.as_ref(), self.sizes[mode], after.as_ref())
+    /// The modes of the half of a mode, and those of the other half.
+    pub fn around(&self, mode: usize) -> (Range<usize>, Range<usize>) {
+        let (first, second) = (0..self.cut, self.cut..self.sizes.len());
+        if mode < self.cut { (first, second) } else { (second, first) }
     }
 }
 
 /// A stored tensor, first index fastest.
 pub(crate) struct Stored<'a, T: Scalar> {
-    halves: Halves<T>,
+    halves: Halves,
+    /// The contraction of the half at work: (product of its sizes, s).
+    partial: Mat<T>,
+    /// The mode asked last.
+    last: Option<usize>,
     /// Of the shape of the halves.
     tensor: MatRef<'a, T>,
     norm: f64,
@@ -73,22 +61,27 @@ impl<'a, T: Scalar> Stored<'a, T> {
         let tensor = MatRef::from_column_major_slice(entries, rows, cols);
         let squares: Vec<f64> = entries.par_chunks(1 << 16).map(|x| slice_norm(x).powi(2)).collect();
         let norm = squares.into_iter().sum::<f64>().sqrt();
-        Self { halves, tensor, norm }
+        Self { halves, partial: Mat::new(), last: None, tensor, norm }
     }
 }
 
 impl<T: Scalar> Target<T> for Stored<'_, T> {
     fn sizes(&self) -> &[usize] {
-        &self.halves.sizes
+        self.halves.sizes()
     }
     fn norm(&self) -> f64 {
         self.norm
     }
     fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        let tensor = self.tensor;
-        self.halves.mttkrp(mode, modes, |out, transposed, right| {
-            product_by_rows(out, if transposed { tensor.transpose() } else { tensor }, right);
-        })
+        let (own, others) = self.halves.around(mode);
+        if !self.last.replace(mode).is_some_and(|last| own.contains(&last) && last < mode) {
+            self.partial = Mat::new(); // the old one makes room
+            let right = khatri_rao(&modes[others], modes[mode].ncols());
+            let matrix = if own.start == 0 { self.tensor } else { self.tensor.transpose() };
+            self.partial = Mat::zeros(matrix.nrows(), right.ncols());
+            product_by_rows(self.partial.as_mut(), matrix, right.as_ref());
+        }
+        contract(&self.partial, &modes[own.start..mode], modes[mode].nrows(), &modes[mode + 1..own.end])
     }
     fn error(&self, x: &Terms<T>) -> f64 {
         let mut left = khatri_rao(&x.modes[..self.halves.cut], x.len()); // (rows, s)
@@ -134,7 +127,7 @@ fn squared_distance<T: Scalar>(a: &[T], x: &[T]) -> f64 {
 
 /// The columnwise Kronecker products, first mode fastest: (product of the rows, s); ones (1, s) of
 /// no modes.
-fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
+pub(crate) fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
     let Some((first, rest)) = modes.split_first() else { return Mat::from_fn(1, s, |_, _| T::of(1.0)) };
     rest.iter().fold(first.clone(), |product, mode| {
         let p = product.nrows();
@@ -150,17 +143,13 @@ fn khatri_rao<T: Scalar>(modes: &[Mat<T>], s: usize) -> Mat<T> {
 }
 
 /// Column k of the result (p, s): column k of `partial`, a tensor (left, p, right), times column k of
-/// `before` (left, s) and of `after` (right, s).
-fn contract<T: Scalar>(
-    partial: MatRef<'_, T>,
-    before: MatRef<'_, T>,
-    p: usize,
-    after: MatRef<'_, T>,
-) -> Mat<T> {
+/// the Khatri-Rao product of the modes before, and of those after.
+pub(crate) fn contract<T: Scalar>(partial: &Mat<T>, before: &[Mat<T>], p: usize, after: &[Mat<T>]) -> Mat<T> {
     let s = partial.ncols();
+    let (before, after) = (khatri_rao(before, s), khatri_rao(after, s)); // (left, s), (right, s)
     let mut out = Mat::zeros(p, s);
     let column = |k: usize, mut out: MatMut<'_, T>| {
-        let (before, after) = (before.subcols(k, 1), after.subcols(k, 1));
+        let (before, after) = (before.as_ref().subcols(k, 1), after.as_ref().subcols(k, 1));
         let (left, right) = (before.nrows(), after.nrows());
         let Some(values) = partial.col(k).try_as_col_major() else { return };
         let tensor = MatRef::from_column_major_slice(values.as_slice(), left * p, right);

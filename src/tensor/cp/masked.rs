@@ -6,14 +6,17 @@
 //!
 //! **Method.** Alternating least squares with weights (Tomasi, Bro, PARAFAC and missing values, Chemom.
 //! Intell. Lab. Syst. 75, 2005; Acar, Dunlavy, Kolda, Morup, 2011): the rows of a factor are independent
-//! problems of R unknowns. Their normal matrices together are the weights times a Khatri-Rao product of
-//! R (R + 1) / 2 columns, and come from matrix products as the right-hand sides do; where less than an
-//! eighth is observed they are summed over the list of entries. Between sweeps all factors are moved on
-//! along their last step (Nesterov's weights), which is taken back where that does not help.
+//! problems of R unknowns. Their slopes come from matrix products with the residual of the observed
+//! entries, their normal matrices from products with the weights, which are kept while the factors hardly
+//! move; where less than an eighth is observed both are summed over the list of entries. Between sweeps
+//! all factors are moved on along their last step (Nesterov's weights), which is taken back where that
+//! does not help.
 //!
-//! **Cost.** A sweep: 2 N R (R + 5) flops in matrix products, N the entries of A, and R^3 / 3 for each row;
-//! memory N and R (R + 1) / 2 times the numbers of half of the modes. As a list of m entries:
-//! d m R (R + d) flops, 2 d m indices.
+//! **Cost.** A sweep: 10 N R flops in three passes, N the entries of A, and R^3 / 3 for each row; one in
+//! which a unit column has moved by 0.03 since the last such one, 2 N R (R + 1) more. Memory: about
+//! R (R + 5) / 2 times the numbers of half of the modes. A row-major tensor with a largest entry between
+//! 2^-300 and 2^300 (`f32`: 2^-30 and 2^30), and a row-major mask, are read in place, others copied once. As a
+//! list of m entries: d m R (R + d) flops a sweep, 2 d m indices.
 //!
 //! **Guarantee.** What is minimized never rises from sweep to sweep. The error is that over the observed
 //! entries and is measured from the residual. A minimum found is a local one, and a small error there
@@ -22,18 +25,20 @@
 //!
 //! **Deviations.** The first eleven sweeps (not of a warm start) have a ridge that fades, from w: without
 //! it terms grow against each other in the gaps. Later steps are damped by rounding errors only, so that
-//! rows with fewer observations than unknowns keep, in the directions left open, what they had.
+//! rows with fewer observations than unknowns keep, in the directions left open, what they had; steps
+//! with kept normal matrices by the square of how far the factors have moved.
 
 use super::Cp;
 use super::als::{check_size, too_large_weights};
+use super::filled::Filled;
 use super::masked_sweep::run;
-use super::observed::{Filled, Listed, Observed, counts};
+use super::observed::{Listed, Observed};
 use crate::matrix::{exponent, scale_by_power_of_two};
 use crate::separated::target::Terms;
 use crate::separated::{FitStart, SeparationRank};
-use crate::tensor::dense::{check_order, size};
+use crate::tensor::dense::{check_order, limit, size};
 use crate::{Error, Report, Result, Scalar};
-use ndarray::{ArrayView2, ArrayViewD};
+use ndarray::{ArrayView2, ArrayViewD, Zip};
 use std::time::Instant;
 
 /// Parameters of [`cp_masked`] and [`cp_samples`].
@@ -135,34 +140,44 @@ pub fn cp_masked<T: Scalar>(
         return Err(Error::Shape { argument: "mask", expected, found: mask.shape().to_vec() });
     }
     parameters.check(a.shape())?;
-    let (mut observed, mut largest) = (0, T::of(0.0));
-    for (place, (&x, _)) in a.iter().zip(&mask).enumerate().filter(|(_, (_, seen))| **seen) {
-        if !num_traits::Float::is_finite(x) {
-            return Err(Error::NonFinite { argument: "a", index: index_of(place, a.shape()) });
-        }
-        observed += 1;
-        largest = num_traits::Float::max(largest, num_traits::Float::abs(x));
+    let zero = T::of(0.0);
+    let (observed, largest, finite) =
+        Zip::from(&a).and(&mask).fold((0, zero, true), |(observed, largest, finite), x, seen| {
+            let x = if *seen { num_traits::Float::abs(*x) } else { zero };
+            let largest = if x > largest { x } else { largest };
+            (observed + usize::from(*seen), largest, finite & num_traits::Float::is_finite(x))
+        });
+    let shape = a.shape();
+    let seen = || a.iter().zip(&mask).enumerate().filter(|(_, (_, seen))| **seen);
+    if !finite && let Some((place, _)) = seen().find(|(_, (x, _))| !num_traits::Float::is_finite(**x)) {
+        return Err(Error::NonFinite { argument: "a", index: index_of(place, shape) });
     }
     if observed == 0 && !a.is_empty() {
         let remedy = "one entry at least has to be observed";
         return Err(Error::Parameter { name: "mask", value: "false everywhere".into(), remedy });
     }
-    let (shape, e) = (a.shape(), exponent(largest));
+    let e = exponent(largest);
     let sizes: Vec<usize> = shape.iter().rev().copied().collect();
     if 8 * observed < a.len() || a.is_empty() {
-        let seen = || a.iter().zip(&mask).enumerate().filter(|(_, (_, seen))| **seen);
         let reversed = |place| index_of(place, shape).into_iter().rev();
         let points = seen().flat_map(|(place, _)| reversed(place)).collect();
         let values = seen().map(|(_, (x, _))| *x).collect();
         return finished(&mut Listed::new(&sizes, points, values, e), parameters, e, observed, started);
     }
-    size::<T>(shape, "a copy of the tensor")?;
-    let zero = T::of(0.0);
-    let scaled = |x: &T| scale_by_power_of_two(*x, -e);
-    let entries: Vec<T> = a.iter().zip(&mask).map(|(x, seen)| if *seen { scaled(x) } else { zero }).collect();
+    let e = if e.abs() <= limit::<T>() { 0 } else { e };
     let mask = mask.as_standard_layout();
     let mask = mask.as_slice().unwrap_or(&[]);
-    finished(&mut Filled::new(&sizes, &entries, mask), parameters, e, observed, started)
+    let copy: Vec<T>;
+    let entries = match a.as_slice().filter(|_| e == 0) {
+        Some(entries) => entries,
+        None => {
+            size::<T>(shape, "a copy of the tensor")?;
+            let scaled = |(x, seen): (&T, &bool)| if *seen { scale_by_power_of_two(*x, -e) } else { zero };
+            copy = a.iter().zip(mask).map(scaled).collect();
+            &copy
+        }
+    };
+    finished(&mut Filled::new(&sizes, entries, mask), parameters, e, observed, started)
 }
 
 /// Fits `values` at the rows of `points` (m, d), indices of a tensor of this shape. A point given
@@ -227,8 +242,8 @@ fn finished<T: Scalar>(
         _ => None,
     };
     let mut unobserved = Vec::new();
-    for (mode, counts) in counts(target).iter().rev().enumerate() {
-        unobserved.extend((0..counts.len()).filter(|&i| counts[i] == 0.0).map(|i| (mode, i)));
+    for (mode, counts) in target.counts().iter().rev().enumerate() {
+        unobserved.extend((0..counts.len()).filter(|&i| counts[i] == 0).map(|i| (mode, i)));
     }
     let entries = target.sizes().iter().map(|&p| p as f64).product::<f64>();
     let fraction = observed as f64 / entries.max(1.0);

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 /// Sweeps over which progress is judged.
 const WINDOW: usize = 10;
-/// Part of the first ridge at which the sweeps of the start end.
-const FADED: f64 = 1e-3;
+/// Sweeps of the start, each with half the ridge of the one before.
+const EASED: usize = 11;
 
 /// Where a run ended.
 pub(super) struct Ended<T: Scalar> {
@@ -46,45 +46,53 @@ pub(super) fn run<T: Scalar>(
         return Err(Error::Parameter { name, value, remedy: "its size exceeds that of A by far" });
     }
     let mut least = objective(&best, error);
-    let mut next = match is_warm {
-        true => None,
-        false => Some(start(&mut *target, parameters.rank, parameters.random(), parameters.seed, 1)?),
-    };
     let note = |iteration, error| {
         let seconds = started.elapsed().as_secs_f64();
         Progress { iteration, seconds, error: scale_by_power_of_two(error, e) }
     };
+    let limit = |iterations| {
+        if iterations >= parameters.max_iterations {
+            Some(Status::IterationLimit)
+        } else if started.elapsed().as_secs_f64() >= parameters.max_seconds {
+            Some(Status::TimeLimit)
+        } else {
+            None
+        }
+    };
     let mut history = vec![note(0, error)];
-    let mut path = Vec::new();
     let (mut iterations, mut age) = (0, 0);
-    // A ridge that fades keeps terms from growing against each other in the gaps of a first guess.
-    let mut easing = if is_warm { 0.0 } else { fraction };
+    let mut next = None;
+    if !is_warm && parameters.rank > 0 && error > goal && limit(0).is_none() {
+        // A ridge that fades keeps terms from growing against each other in the gaps of a first guess.
+        let mut terms = start(&mut *target, parameters.rank, parameters.random(), parameters.seed, 1)?;
+        while iterations < EASED && limit(iterations).is_none() {
+            let easing = fraction * 0.5f64.powi(iterations as i32);
+            terms = sweep(target, terms, weight + easing, false);
+            iterations += 1;
+        }
+        let eased = target.error(&terms);
+        if objective(&terms, eased) < least {
+            (best, error, least) = (terms.clone(), eased, objective(&terms, eased));
+            history.push(note(iterations, error));
+        }
+        next = Some(terms);
+    }
+    let mut path = Vec::new();
+    let mut fresh = false;
     let status = loop {
-        if error <= goal {
+        if error <= goal || parameters.rank == 0 {
             break Status::Converged;
         }
-        if iterations >= parameters.max_iterations {
-            break Status::IterationLimit;
-        }
-        if started.elapsed().as_secs_f64() >= parameters.max_seconds {
-            break Status::TimeLimit;
+        if let Some(status) = limit(iterations) {
+            break status;
         }
         let plain = next.is_none();
         let from = next.take().unwrap_or_else(|| best.clone());
-        let swept = sweep(target, from, weight + easing);
+        let swept = sweep(target, from, weight, fresh);
         iterations += 1;
         let new = target.error(&swept);
         let value = objective(&swept, new);
         let fell = value < least;
-        if easing > 0.0 {
-            easing = if easing > FADED * fraction { 0.5 * easing } else { 0.0 };
-            next = Some(swept.clone());
-            if fell {
-                (best, error, least) = (swept, new, value);
-                history.push(note(iterations, error));
-            }
-            continue;
-        }
         if fell {
             let old = std::mem::replace(&mut best, swept);
             (error, least) = (new, value);
@@ -100,81 +108,102 @@ pub(super) fn run<T: Scalar>(
         path.push(least);
         let n = path.len();
         let slow = n > WINDOW && path[n - 1 - WINDOW] - least <= WINDOW as f64 * parameters.progress * least;
-        if slow || (plain && !fell) {
+        if slow || (plain && fresh && !fell) {
             break Status::Converged;
         }
+        fresh = !fell;
     };
     Ok(Ended { terms: best, status, iterations, history })
 }
 
-/// Updates every mode once.
-fn sweep<T: Scalar>(target: &mut dyn Observed<T>, x: Terms<T>, ridge: f64) -> Terms<T> {
-    let Terms { mut lambda, mut modes } = x;
-    let s = lambda.len();
-    for i in 0..modes.len() {
-        let normal = target.normal(i, &modes); // (p, s (s + 1) / 2)
-        let right = target.mttkrp(i, &modes); // (p, s)
-        let row = |row: usize| {
-            let matrix: Vec<f64> = (0..packed(s, 0)).map(|k| normal[(row, k)].as_f64()).collect();
-            let right: Vec<f64> = (0..s).map(|k| right[(row, k)].as_f64()).collect();
-            let old: Vec<f64> = (0..s).map(|k| modes[i][(row, k)].as_f64() * lambda[k]).collect();
-            solve(matrix, right, old, ridge, T::EPS)
+/// Updates every mode once; `fresh`: with the normal matrices of now.
+fn sweep<T: Scalar>(target: &mut dyn Observed<T>, mut x: Terms<T>, ridge: f64, fresh: bool) -> Terms<T> {
+    let s = x.len();
+    if s == 0 {
+        return x;
+    }
+    for i in 0..x.modes.len() {
+        let equations = target.equations(i, &x, fresh);
+        let mode = &mut x.modes[i];
+        // The columns with their weights, row by row.
+        let place = |row| (0..s).map(move |k| (row, k));
+        let columns = (0..mode.nrows()).flat_map(place).map(|at| mode[at].as_f64() * x.lambda[at.1]);
+        let mut columns: Vec<f64> = columns.collect();
+        let update = |room: &mut Room, (row, c): (usize, &mut [f64])| {
+            room.g.iter_mut().enumerate().for_each(|(k, g)| *g = equations.normal[(row, k)].as_f64());
+            room.b.iter_mut().enumerate().for_each(|(k, b)| *b = equations.slope[(row, k)].as_f64());
+            room.step(c, ridge, equations.doubt.max(4.0 * T::EPS));
         };
-        let solved: Vec<Vec<f64>> = if normal.nrows() * s * s > 1 << 14 {
-            (0..normal.nrows()).into_par_iter().with_min_len(8).map(row).collect()
+        if columns.len() * s > 1 << 14 {
+            let rows = columns.par_chunks_mut(s).enumerate().with_min_len(8);
+            rows.for_each_init(|| Room::new(s), update);
         } else {
-            (0..normal.nrows()).map(row).collect()
-        };
+            let mut room = Room::new(s);
+            columns.chunks_mut(s).enumerate().for_each(|row| update(&mut room, row));
+        }
         for k in 0..s {
-            let norm = solved.iter().map(|c| c[k] * c[k]).sum::<f64>().sqrt();
-            lambda[k] = norm;
+            let column = || columns.iter().skip(k).step_by(s);
+            let norm = column().map(|x| x * x).sum::<f64>().sqrt();
+            x.lambda[k] = norm;
             if norm > 0.0 {
-                let out = modes[i].col_as_slice_mut(k).iter_mut();
-                out.zip(&solved).for_each(|(out, c)| *out = T::of(c[k] / norm));
+                let out = mode.col_as_slice_mut(k).iter_mut();
+                out.zip(column()).for_each(|(out, x)| *out = T::of(x / norm));
             }
         }
     }
-    Terms { lambda, modes }
+    x
 }
 
-/// The c with (G + ridge I) c = b, but for directions of G below rounding errors, where it stays at
-/// `old`; zero where nothing is observed, G = 0.
-fn solve(mut g: Vec<f64>, mut b: Vec<f64>, mut old: Vec<f64>, ridge: f64, eps: f64) -> Vec<f64> {
-    let s = b.len();
-    let trace: f64 = (0..s).map(|k| g[packed(k, k)]).sum();
-    if trace == 0.0 {
-        return vec![0.0; s];
-    }
-    (0..s).for_each(|k| g[packed(k, k)] += ridge);
-    for k in 0..s {
-        for l in 0..s {
-            b[k] -= g[packed(k.max(l), k.min(l))] * old[l];
-        }
-    }
-    let mut shift = 4.0 * eps * trace;
-    while shift < trace {
-        if let Some(factor) = cholesky(&g, s, shift) {
-            for k in 0..s {
-                let done: f64 = (0..k).map(|l| factor[packed(k, l)] * b[l]).sum();
-                b[k] = (b[k] - done) / factor[packed(k, k)];
-            }
-            for k in (0..s).rev() {
-                let done: f64 = (k + 1..s).map(|l| factor[packed(l, k)] * b[l]).sum();
-                b[k] = (b[k] - done) / factor[packed(k, k)];
-            }
-            if b.iter().all(|x| x.is_finite()) {
-                old.iter_mut().zip(&b).for_each(|(old, step)| *old += step);
-            }
-            break;
-        }
-        shift *= 16.0;
-    }
-    old
+/// The problem of a row.
+struct Room {
+    /// The normal matrix G, packed.
+    g: Vec<f64>,
+    /// Its Cholesky factor, packed.
+    factor: Vec<f64>,
+    /// The slope, then the step.
+    b: Vec<f64>,
 }
 
-/// The Cholesky factor of G + shift I, packed.
-fn cholesky(g: &[f64], s: usize, shift: f64) -> Option<Vec<f64>> {
-    let mut out = g.to_vec();
+impl Room {
+    fn new(s: usize) -> Self {
+        Self { g: vec![0.0; packed(s, 0)], factor: vec![0.0; packed(s, 0)], b: vec![0.0; s] }
+    }
+
+    /// Moves c by the solution of (G + (ridge + part trace G) I) step = b - ridge c; to zero where
+    /// nothing is observed, G = 0.
+    fn step(&mut self, c: &mut [f64], ridge: f64, part: f64) {
+        let Self { g, factor, b } = self;
+        let s = b.len();
+        let trace: f64 = (0..s).map(|k| g[packed(k, k)]).sum();
+        if trace == 0.0 {
+            return c.fill(0.0);
+        }
+        (0..s).for_each(|k| g[packed(k, k)] += ridge);
+        b.iter_mut().zip(&*c).for_each(|(b, c)| *b -= ridge * c);
+        let mut shift = part * trace;
+        while shift < trace {
+            if cholesky(g, shift, factor, s) {
+                for k in 0..s {
+                    let done: f64 = (0..k).map(|l| factor[packed(k, l)] * b[l]).sum();
+                    b[k] = (b[k] - done) / factor[packed(k, k)];
+                }
+                for k in (0..s).rev() {
+                    let done: f64 = (k + 1..s).map(|l| factor[packed(l, k)] * b[l]).sum();
+                    b[k] = (b[k] - done) / factor[packed(k, k)];
+                }
+                if b.iter().all(|x| x.is_finite()) {
+                    c.iter_mut().zip(b).for_each(|(c, step)| *c += *step);
+                }
+                return;
+            }
+            shift *= 16.0;
+        }
+    }
+}
+
+/// Writes the Cholesky factor of G + shift I, packed; whether there is one.
+fn cholesky(g: &[f64], shift: f64, out: &mut [f64], s: usize) -> bool {
+    out.copy_from_slice(g);
     for k in 0..s {
         for l in 0..=k {
             let (above, below) = (packed(k, 0), packed(l, 0));
@@ -185,9 +214,9 @@ fn cholesky(g: &[f64], s: usize, shift: f64) -> Option<Vec<f64>> {
             } else if rest + shift > 0.25 * shift {
                 (rest + shift).sqrt()
             } else {
-                return None;
+                return false;
             };
         }
     }
-    Some(out)
+    true
 }

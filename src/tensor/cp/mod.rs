@@ -20,6 +20,7 @@ mod compressed;
 mod constraint;
 mod diagnostics;
 mod fibres;
+mod filled;
 mod masked;
 mod masked_sweep;
 mod matching;
@@ -29,6 +30,7 @@ mod representation;
 mod residual;
 mod sampled;
 mod sampled_sweep;
+mod tiles;
 
 pub use als::{CpAls, CpFit, CpStart, cp_als};
 pub use constraint::Constraint;

@@ -1,138 +1,38 @@
-//! The observed entries of a tensor as something that sweeps can fit: with a weight of 0 or 1 for every
-//! entry, or as a list.
+//! The observed entries of a tensor as something that sweeps can fit, and a list of samples as such; a
+//! tensor with a mask is in [`super::filled`].
 
-use super::residual::Slowest;
 use crate::Scalar;
 use crate::matrix::scale_by_power_of_two;
 use crate::separated::target::{Target, Terms};
-use crate::separated::{Halves, Stored};
-use faer::{Mat, MatMut, MatRef};
-use pulp::Arch;
+use faer::Mat;
 use rayon::prelude::*;
 
 /// Entries of a tensor (p_1, ..., p_d), some of which are observed: what [`Target`] sums over all of
 /// them is here summed over the observed ones.
 pub(super) trait Observed<T: Scalar>: Target<T> {
-    /// (p_mode, s (s + 1) / 2): for each row the normal matrix of its least-squares problem, packed by
-    /// [`packed`], with `modes` (p_i, s). Asked for modes 0, 1, ..., d - 1 in turn.
-    fn normal(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T>;
+    /// How many entries are observed in each slice, of each mode.
+    fn counts(&self) -> Vec<Vec<usize>>;
+    /// The least-squares problems of the rows of a mode, for a step from `x`, which has a term at
+    /// least. Asked for modes 0, 1, ..., d - 1 in turn, with nothing but the mode before changed since.
+    fn equations(&mut self, mode: usize, x: &Terms<T>, fresh: bool) -> Equations<T>;
 }
 
-/// How many entries are observed in each slice, of each mode.
-pub(super) fn counts<T: Scalar>(target: &mut dyn Observed<T>) -> Vec<Vec<f64>> {
-    let ones: Vec<Mat<T>> = target.sizes().iter().map(|&p| Mat::from_fn(p, 1, |_, _| T::of(1.0))).collect();
-    let count = |mode| target.normal(mode, &ones).col_as_slice(0).iter().map(|x| x.as_f64()).collect();
-    (0..ones.len()).map(count).collect()
+/// Rows z of products of the other modes' unit columns, one an observed entry of the slice, and what
+/// these entries are more than X.
+pub(super) struct Equations<T: Scalar> {
+    /// (p, s (s + 1) / 2): the sums of z z', packed by [`packed`]; those of an earlier x unless they were
+    /// asked for `fresh`.
+    pub normal: Mat<T>,
+    /// (p, s): the sums of z times the difference, those of x.
+    pub slope: Mat<T>,
+    /// What a direction may weigh more than `normal` says, as a part of the trace.
+    pub doubt: f64,
 }
 
 /// The place of row k, column l <= k of a packed symmetric matrix.
 #[inline(always)]
 pub(super) fn packed(k: usize, l: usize) -> usize {
     k * (k + 1) / 2 + l
-}
-
-/// Weighted entries and the mask, both stored. With the weights 0 and 1 and the columns' products
-/// z_k z_l as columns the normal matrices are again the tensor times a Khatri-Rao product, that of W.
-pub(super) struct Filled<'a, T: Scalar> {
-    entries: &'a [T],
-    mask: &'a [bool],
-    values: Stored<'a, T>,
-    weights: Halves<T>,
-    /// The products of each two columns, of each mode: (p_i, s (s + 1) / 2).
-    pairs: Vec<Mat<T>>,
-}
-
-impl<'a, T: Scalar> Filled<'a, T> {
-    /// `entries` of moderate size (zero where they are not observed) and whether they are, first index
-    /// fastest.
-    pub fn new(sizes: &[usize], entries: &'a [T], mask: &'a [bool]) -> Self {
-        let pairs = sizes.iter().map(|_| Mat::new()).collect();
-        let values = Stored::new(sizes.to_vec(), entries);
-        Self { entries, mask, values, weights: Halves::new(sizes.to_vec()), pairs }
-    }
-}
-
-/// Numbers of a tile of weights.
-const TILE: usize = 1 << 15;
-
-/// `out = W right`, or `W' right`, for the weights W (rows, .), by columns, of a mask. They are written
-/// out tile by tile, which stays in the cache.
-fn weighted<T: Scalar>(
-    mut out: MatMut<'_, T>,
-    (mask, rows): (&[bool], usize),
-    transposed: bool,
-    right: MatRef<'_, T>,
-) {
-    let height = out.nrows().div_ceil(8).clamp(16, 128).next_multiple_of(16);
-    let strip = |place: usize, mut out: MatMut<'_, T>| {
-        let (from, height) = (place * height, out.nrows());
-        let depth = TILE / height;
-        let mut tile = vec![T::of(0.0); height * depth.min(right.nrows())];
-        for start in (0..right.nrows()).step_by(depth) {
-            let depth = depth.min(right.nrows() - start);
-            // The columns of W in the tile, and the rows of each.
-            let (columns, lines) = if transposed {
-                (from..from + height, start..start + depth)
-            } else {
-                (start..start + depth, from..from + height)
-            };
-            let tile = &mut tile[..height * depth];
-            Arch::new().dispatch(|| {
-                for (tile, column) in tile.chunks_exact_mut(lines.len()).zip(columns.clone()) {
-                    let seen = &mask[column * rows..][lines.clone()];
-                    tile.iter_mut().zip(seen).for_each(|(x, seen)| *x = T::of(f64::from(u8::from(*seen))));
-                }
-            });
-            let tile = MatRef::from_column_major_slice(tile, lines.len(), columns.len());
-            let tile = if transposed { tile.transpose() } else { tile };
-            T::product(out.as_mut(), start > 0, tile, right.subrows(start, depth));
-        }
-    };
-    out.as_mut().par_row_chunks_mut(height).enumerate().for_each(|(place, out)| strip(place, out));
-}
-
-/// Products of the columns of a mode, each two of them.
-fn pairs<T: Scalar>(mode: &Mat<T>) -> Mat<T> {
-    let s = mode.ncols();
-    let mut out = Mat::zeros(mode.nrows(), packed(s, 0));
-    for k in 0..s {
-        for l in 0..=k {
-            let both = mode.col_as_slice(k).iter().zip(mode.col_as_slice(l));
-            out.col_as_slice_mut(packed(k, l)).iter_mut().zip(both).for_each(|(out, (x, y))| *out = *x * *y);
-        }
-    }
-    out
-}
-
-impl<T: Scalar> Target<T> for Filled<'_, T> {
-    fn sizes(&self) -> &[usize] {
-        self.values.sizes()
-    }
-    fn norm(&self) -> f64 {
-        self.values.norm()
-    }
-    fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        self.values.mttkrp(mode, modes)
-    }
-    fn error(&self, x: &Terms<T>) -> f64 {
-        let modes = x.modes.iter().rev().collect();
-        let x = Slowest { lambda: x.lambda.iter().map(|x| T::of(*x)).collect(), modes };
-        x.distance(self.entries, Some(self.mask), 0).unwrap_or(f64::NAN)
-    }
-}
-
-impl<T: Scalar> Observed<T> for Filled<'_, T> {
-    fn normal(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        if mode == 0 {
-            self.pairs = modes.iter().map(pairs).collect();
-        } else {
-            self.pairs[mode - 1] = pairs(&modes[mode - 1]);
-        }
-        let (mask, rows) = (self.mask, self.weights.shape().0);
-        self.weights.mttkrp(mode, &self.pairs, |out, transposed, right| {
-            weighted(out, (mask, rows), transposed, right);
-        })
-    }
 }
 
 /// Scattered samples.
@@ -171,14 +71,14 @@ impl<T: Scalar> Listed<T> {
         Self { sizes: sizes.to_vec(), points, values, norm, members, scalar: Default::default() }
     }
 
-    /// For each row of `mode` the sum over its samples of what `add` makes of the value there and
+    /// For each row of `mode` the sum over its samples of what `add` makes of the row, the value there and
     /// the product of the rows of the other modes: (p_mode, `width`).
     fn sum(
         &self,
         mode: usize,
         modes: &[Mat<T>],
         width: usize,
-        add: impl Fn(&mut [f64], f64, &[f64]) + Sync,
+        add: impl Fn(&mut [f64], usize, f64, &[f64]) + Sync,
     ) -> Mat<T> {
         let (d, s) = (self.sizes.len(), modes[mode].ncols());
         let tables: Vec<Vec<f64>> = modes.iter().map(rows).collect();
@@ -187,7 +87,7 @@ impl<T: Scalar> Listed<T> {
             let (mut out, mut z) = (vec![0.0; width], vec![0.0; s]);
             for &sample in &order[starts[row]..starts[row + 1]] {
                 product(&mut z, &self.points[sample * d..][..d], &tables, mode);
-                add(&mut out, self.values[sample], &z);
+                add(&mut out, row, self.values[sample], &z);
             }
             out
         };
@@ -219,7 +119,7 @@ impl<T: Scalar> Target<T> for Listed<T> {
         self.norm
     }
     fn mttkrp(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        self.sum(mode, modes, modes[mode].ncols(), |out, value, z| {
+        self.sum(mode, modes, modes[mode].ncols(), |out, _, value, z| {
             out.iter_mut().zip(z).for_each(|(out, z)| *out += value * z);
         })
     }
@@ -240,13 +140,23 @@ impl<T: Scalar> Target<T> for Listed<T> {
 }
 
 impl<T: Scalar> Observed<T> for Listed<T> {
-    fn normal(&mut self, mode: usize, modes: &[Mat<T>]) -> Mat<T> {
-        let s = modes[mode].ncols();
-        self.sum(mode, modes, packed(s, 0), |out, _, z| {
+    fn counts(&self) -> Vec<Vec<usize>> {
+        let count = |starts: &[usize]| starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        self.members.iter().map(|(_, starts)| count(starts)).collect()
+    }
+    fn equations(&mut self, mode: usize, x: &Terms<T>, _: bool) -> Equations<T> {
+        let (s, width) = (x.len(), packed(x.len(), 0));
+        let mut own = rows(&x.modes[mode]);
+        own.chunks_mut(s).for_each(|row| row.iter_mut().zip(&x.lambda).for_each(|(x, lambda)| *x *= lambda));
+        let sums = self.sum(mode, &x.modes, width + s, |out, row, value, z| {
+            let more = value - z.iter().zip(&own[row * s..]).map(|(z, x)| z * x).sum::<f64>();
             for (k, x) in z.iter().enumerate() {
                 let out = &mut out[packed(k, 0)..=packed(k, k)];
                 out.iter_mut().zip(z).for_each(|(out, y)| *out += x * y);
             }
-        })
+            out[width..].iter_mut().zip(z).for_each(|(out, z)| *out += more * z);
+        });
+        let (normal, slope) = (sums.subcols(0, width).to_owned(), sums.subcols(width, s).to_owned());
+        Equations { normal, slope, doubt: 0.0 }
     }
 }

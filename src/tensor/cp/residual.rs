@@ -8,16 +8,15 @@ use crate::tensor::mttkrp::{khatri_rao, row_major};
 use crate::{Result, Scalar, Separated};
 use faer::{Mat, MatMut, MatRef};
 use ndarray::{ArrayD, ArrayViewD};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// Entries of a block, about.
 const BLOCK: usize = 1 << 14;
 
 /// X, its modes from the slowest to the fastest in memory.
-pub(super) struct Slowest<'a, T: Scalar> {
-    pub lambda: Vec<T>,
-    pub modes: Vec<&'a Mat<T>>,
+struct Slowest<'a, T: Scalar> {
+    lambda: Vec<T>,
+    modes: Vec<&'a Mat<T>>,
 }
 
 impl<'a, T: Scalar> Slowest<'a, T> {
@@ -46,9 +45,8 @@ impl<'a, T: Scalar> Slowest<'a, T> {
         Ok((left, table(&factors[cut..])?, s))
     }
 
-    /// |2^-e A - X|_F for the entries of A, in their order in memory, over those of the mask where there
-    /// is one.
-    pub fn distance(&self, entries: &[T], mask: Option<&[bool]>, e: i32) -> Result<f64> {
+    /// |2^-e A - X|_F for the entries of A, in their order in memory.
+    fn distance(&self, entries: &[T], e: i32) -> Result<f64> {
         if entries.is_empty() {
             return Ok(0.0);
         }
@@ -63,8 +61,7 @@ impl<'a, T: Scalar> Slowest<'a, T> {
             T::product(product.as_mut(), false, right, left.transpose());
             let line = |x: usize| {
                 let place = (piece * height + x) * q;
-                let mask = mask.map(|mask| &mask[place..place + q]);
-                squares(&entries[place..place + q], product.col_as_slice(x), mask, e)
+                squares(&entries[place..place + q], product.col_as_slice(x), e)
             };
             (0..rows).map(line).sum::<f64>()
         };
@@ -76,39 +73,22 @@ impl<'a, T: Scalar> Slowest<'a, T> {
 /// |2^-e (A - X)|_F.
 pub(super) fn distance<T: Scalar>(a: ArrayViewD<'_, T>, x: &Separated<T>, e: i32) -> Result<f64> {
     let (order, a) = row_major(a)?;
-    Slowest::of(x, &order, e).distance(a.as_slice().unwrap_or(&[]), None, e)
+    Slowest::of(x, &order, e).distance(a.as_slice().unwrap_or(&[]), e)
 }
 
 /// Sums that are added up side by side.
 const LANES: usize = 8;
 
-/// The sum of the squares of 2^-e a - x, over the mask.
-fn squares<T: Scalar>(a: &[T], x: &[T], mask: Option<&[bool]>, e: i32) -> f64 {
+/// The sum of the squares of 2^-e a - x.
+fn squares<T: Scalar>(a: &[T], x: &[T], e: i32) -> f64 {
     let mut sums = [0.0; LANES];
     let difference = |a: T, x: T| match e {
         0 => a.as_f64() - x.as_f64(),
         e => scale_by_power_of_two(a.as_f64(), -e) - x.as_f64(),
     };
-    match mask {
-        None => {
-            for (a, x) in a.chunks(LANES).zip(x.chunks(LANES)) {
-                let both = a.iter().zip(x);
-                sums.iter_mut().zip(both).for_each(|(sum, (a, x))| *sum += difference(*a, *x).powi(2));
-            }
-        }
-        Some(mask) => Arch::new().dispatch(|| {
-            let mut add = |lane: usize, a: T, x: T, seen: bool| {
-                sums[lane] += f64::from(u8::from(seen)) * difference(a, x).powi(2);
-            };
-            let ((a, a_rest), (x, x_rest)) = (a.as_chunks::<LANES>(), x.as_chunks::<LANES>());
-            let (mask, mask_rest) = mask.as_chunks::<LANES>();
-            for ((a, x), mask) in a.iter().zip(x).zip(mask) {
-                (0..LANES).for_each(|lane| add(lane, a[lane], x[lane], mask[lane]));
-            }
-            for (lane, ((a, x), seen)) in a_rest.iter().zip(x_rest).zip(mask_rest).enumerate() {
-                add(lane, *a, *x, *seen);
-            }
-        }),
+    for (a, x) in a.chunks(LANES).zip(x.chunks(LANES)) {
+        let both = a.iter().zip(x);
+        sums.iter_mut().zip(both).for_each(|(sum, (a, x))| *sum += difference(*a, *x).powi(2));
     }
     sums.iter().sum()
 }

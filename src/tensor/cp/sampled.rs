@@ -22,13 +22,14 @@
 use super::Cp;
 use super::als::{check_size, room, too_large_weights};
 use super::fibres::{Fibres, Generated, Stored, exact_error};
-use super::sampled_sweep::{Terms, begin, below, sweep};
+use super::sampled_sweep::{begin, below, sweep};
 use crate::matrix::{exponent, largest_finite_array, scale_by_power_of_two};
 use crate::random::stream;
 use crate::separated::SeparationRank;
+use crate::separated::start::extrapolated;
+use crate::separated::target::Terms;
 use crate::tensor::dense::{check_order, limit};
 use crate::{Error, Progress, Report, Result, Scalar, Status, TensorEntries};
-use faer::Mat;
 use ndarray::ArrayViewD;
 use std::time::Instant;
 
@@ -56,6 +57,8 @@ pub struct Sampled {
     pub exact: bool,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Whether factors are extrapolated between sweeps.
+    pub extrapolate: bool,
 }
 
 impl Default for Sampled {
@@ -64,7 +67,19 @@ impl Default for Sampled {
     fn default() -> Self {
         let (samples, check, max_iterations, max_seconds) = (4096, 16_384, 200, f64::INFINITY);
         let (tolerance, progress, exact, seed) = (0.0, 1e-4, true, 0);
-        Self { rank: 1, samples, check, tolerance, progress, max_iterations, max_seconds, exact, seed }
+        let extrapolate = true;
+        Self {
+            rank: 1,
+            samples,
+            check,
+            tolerance,
+            progress,
+            max_iterations,
+            max_seconds,
+            exact,
+            seed,
+            extrapolate,
+        }
     }
 }
 
@@ -158,7 +173,7 @@ fn fit<T: Scalar>(
     let known: Vec<f64> = a.entries(&places)?.iter().map(|x| scale_by_power_of_two(x.as_f64(), -e)).collect();
     let total = shape.iter().map(|n| *n as f64).product::<f64>();
     let check = Check { places, known, total };
-    let nothing = Terms { lambda: Vec::new(), modes: shape.iter().map(|&n| Mat::zeros(n, 0)).collect() };
+    let nothing = Terms::<T>::zeros(&shape);
     let start = check.estimate(&nothing);
     let goal = parameters.tolerance.max(2.0 * T::EPS) * start.error;
     let note = |iteration, error| {
@@ -167,7 +182,7 @@ fn fit<T: Scalar>(
     };
     let (mut best, mut estimate, mut history) = (nothing, start, vec![note(0, start.error)]);
     let (mut path, mut iterations) = (vec![start.error], 0);
-    let mut terms = None;
+    let (mut terms, mut age) = (None, 0);
     let status = loop {
         if (terms.is_some() && estimate.error <= goal) || parameters.rank == 0 || total == 0.0 {
             break Status::Converged;
@@ -185,11 +200,18 @@ fn fit<T: Scalar>(
         let swept = sweep(a, from, parameters, e, iterations)?;
         iterations += 1;
         let found = check.estimate(&swept);
-        if found.error < estimate.error {
-            (best, estimate) = (swept.clone(), found);
+        terms = Some(if found.error < estimate.error {
+            let old = std::mem::replace(&mut best, swept);
+            estimate = found;
             history.push(note(iterations, found.error));
-        }
-        terms = Some(swept);
+            age += 1;
+            let step = (age - 1) as f64 / (age + 2) as f64;
+            let onwards = parameters.extrapolate && step > 0.0 && old.len() == best.len();
+            if onwards { extrapolated(&old, &best, step) } else { best.clone() }
+        } else {
+            age = 0;
+            swept
+        });
         path.push(estimate.error);
         let n = path.len();
         let fell = path[n - 1 - WINDOW.min(n - 1)] - estimate.error;

@@ -5,17 +5,11 @@ use super::fibres::Fibres;
 use super::sampled::Sampled;
 use crate::matrix::frobenius;
 use crate::random::{gaussian, stream};
+use crate::separated::target::Terms;
 use crate::svd::{self, Qr, qr};
 use crate::{Result, Scalar};
 use faer::Mat;
 use rand::Rng;
-
-/// Unit factors with weights.
-#[derive(Clone)]
-pub(super) struct Terms<T: Scalar> {
-    pub lambda: Vec<f64>,
-    pub modes: Vec<Mat<T>>,
-}
 
 /// A uniform number below n.
 pub(super) fn below(rng: &mut impl Rng, n: usize) -> usize {
