@@ -68,6 +68,8 @@ pub struct Methods {
     pub names: Vec<Form>,
     /// Learning rates, times 10^-5.
     pub rates: Vec<u32>,
+    /// Of all repetitions only so many.
+    pub seeds: Option<u64>,
 }
 
 /// Options of the program's own.
@@ -199,10 +201,10 @@ impl Study for AdapterTable {
         distinct("tasks", &config.tasks)?;
         let names = config.methods.iter().flat_map(|m| &m.names).copied().collect::<Vec<_>>();
         distinct("methods", &names)?;
-        for Methods { rates, .. } in &config.methods {
+        for Methods { rates, seeds, .. } in &config.methods {
             distinct("rates", rates)?;
-            if rates.contains(&0) {
-                bail!("`rates` are positive, times 10^-5");
+            if rates.contains(&0) || *seeds == Some(0) {
+                bail!("`rates` are positive, times 10^-5, and so are the `seeds` of a method");
             }
         }
         if [train, dev, test].contains(&0) || epochs == 0 || seeds == 0 {
@@ -266,7 +268,9 @@ impl Study for AdapterTable {
         let mut out = Vec::new();
         for task in config.tasks.iter().map(|task| lasting(task)) {
             for seed in 0..config.seeds {
-                for Methods { names, rates } in &config.methods {
+                for Methods { names, rates, .. } in
+                    config.methods.iter().filter(|m| m.seeds.is_none_or(|n| seed < n))
+                {
                     out.extend(names.iter().flat_map(|&method| {
                         rates.iter().map(move |&rate| Trial {
                             model,

@@ -110,8 +110,8 @@ pub fn text(rows: &[Row]) -> Result<String> {
     }
     let seeds = lines.iter().map(|l| l.tests.len()).max().unwrap_or(0);
     out += &format!(
-        "\n{}, 100 times the metric on test, mean ± standard error over {seeds} seed{} of head, adapter and order; the \
-         head is trained too.\nLearning rate and epoch are those best on dev; * marks the first or last of the rates \
+        "\n{}, 100 times the metric on test, mean ± standard error over {seeds} seed{} of head, adapter and order (what has \
+         no ± is of one); the head is trained too.\nLearning rate and epoch are those best on dev; * marks the first or last of the rates \
          tried. Seconds of a step of 32 texts on {} thread{}.\n",
         short(&first.model),
         if seeds == 1 { "" } else { "s" },
@@ -240,7 +240,7 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
         key: key.collect(),
         caption: format!(
             "Each method beside query and value of some blocks, with the head: at most {} texts, {} epochs, batches of \
-             32. Marks: means over {seeds} seed{}; whiskers: one standard error. Learning rate and epoch are those best \
+             32. Marks: means over {seeds} seed{}; whiskers: one standard error (none: one seed). Learning rate and epoch are those best \
              on dev, test is reported. 32-bit floating point.{}\nMade by: {}",
             first.train,
             first.epochs,
