@@ -158,7 +158,11 @@ pub(crate) fn contract<T: Scalar>(partial: &Mat<T>, before: &[Mat<T>], p: usize,
         let matrix = MatRef::from_column_major_slice(matrix.col_as_slice(0), left, p);
         T::product(out.as_mut(), false, matrix.transpose(), before);
     };
-    out.as_mut().par_col_chunks_mut(1).enumerate().for_each(|(k, out)| column(k, out));
+    if partial.nrows() > 1 << 14 {
+        out.as_mut().par_col_chunks_mut(1).enumerate().for_each(|(k, out)| column(k, out));
+    } else {
+        (0..s).for_each(|k| column(k, out.as_mut().subcols_mut(k, 1)));
+    }
     out
 }
 

@@ -7,10 +7,10 @@
 //! and residuals are written tile by tile, in the cache; A and W are read where they are.
 //!
 //! The second product, the larger one, depends on the unit columns of the other half alone. It is kept
-//! until one of them has moved by more than [`MOVED`]: a step from a residual of now and normal matrices of
-//! a little earlier ends at the same solution, and next to as fast (Newton's method with a fixed
-//! matrix). What moved by m may weigh up to m^2 of the trace more in a direction where the old matrix is
-//! small, which is where such a step is damped.
+//! while these hardly move: a step from a residual of now and normal matrices of a little earlier ends at
+//! the same solution, and next to as fast (Newton's method with a fixed matrix). Columns that moved by m
+//! may add R m^2 in a direction where an old matrix is small: it is added there, and m is not to be more
+//! than [`MOVED`] times what makes this little beside any row's matrix.
 
 use super::observed::{Equations, Observed, packed};
 use super::tiles::{Grid, pairs};
@@ -22,7 +22,8 @@ use faer::{Mat, MatMut};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// How far unit columns may move until normal matrices are computed anew.
+/// How far unit columns may move until normal matrices are computed anew, over the root of the least mean
+/// square of a row's products, which is at most 1.
 const MOVED: f64 = 0.03;
 
 /// A tensor and its mask, both stored, with what is kept from step to step.
@@ -73,11 +74,13 @@ struct Normals<T: Scalar> {
     of: Vec<Mat<T>>,
     /// How far a column of these has moved since.
     moved: f64,
+    /// The least trace of a row's normal matrix, over s, of the rows with observed entries.
+    least: f64,
 }
 
 impl<T: Scalar> Normals<T> {
     fn new() -> Self {
-        Self { matrices: Mat::new(), of: Vec::new(), moved: 0.0 }
+        Self { matrices: Mat::new(), of: Vec::new(), moved: 0.0, least: 1.0 }
     }
 
     /// The largest distance of a column to what it was; infinite where there was none.
@@ -103,7 +106,11 @@ impl<T: Scalar> Normals<T> {
                 out.iter_mut().zip(both).for_each(|(out, (g, x))| *out -= *g * *x);
             }
         };
-        out.as_mut().par_col_chunks_mut(1).enumerate().for_each(column);
+        if change.nrows() > 1 << 14 {
+            out.as_mut().par_col_chunks_mut(1).enumerate().for_each(column);
+        } else {
+            (0..change.ncols()).for_each(|k| column((k, out.as_mut().subcols_mut(k, 1))));
+        }
     }
 }
 
@@ -160,11 +167,11 @@ impl<T: Scalar> Observed<T> for Filled<'_, T> {
             let other = &tables[1 - half];
             let known = &mut self.normals[half];
             known.moved = known.distance(&x.modes[others.clone()]);
-            if known.matrices.ncols() == 0 || known.moved > if fresh { 0.0 } else { MOVED } {
+            if known.matrices.ncols() == 0 || known.moved > if fresh { 0.0 } else { MOVED * known.least.sqrt() } {
                 known.matrices = Mat::new();
                 let fill = |rows, cols, tile: &mut [T]| self.grid.tile(rows, cols, tile, |_, _| T::of(1.0));
                 let matrices = self.grid.product(half > 0, other, true, fill);
-                *known = Normals { matrices, of: x.modes[others].to_vec(), moved: 0.0 };
+                *known = Normals { matrices, of: x.modes[others].to_vec(), moved: 0.0, least: 1.0 };
             }
             let left = weighted(tables[0].clone(), &x.lambda);
             let fit = Some((&left, &tables[1]));
@@ -183,12 +190,16 @@ impl<T: Scalar> Observed<T> for Filled<'_, T> {
         let (before, after) = (own.start..mode, mode + 1..own.end);
         let both =
             |modes: Range<usize>| x.modes[modes].iter().map(|mode| pairs(mode.as_ref())).collect::<Vec<_>>();
-        let Normals { matrices, moved, .. } = &self.normals[half];
-        Equations {
-            normal: contract(matrices, &both(before.clone()), p, &both(after.clone())),
-            slope: contract(&self.partial, &x.modes[before], p, &x.modes[after]),
-            doubt: moved * moved,
+        let known = &mut self.normals[half];
+        let normal = contract(&known.matrices, &both(before.clone()), p, &both(after.clone()));
+        for row in 0..p {
+            let trace: f64 = (0..x.len()).map(|k| normal[(row, packed(k, k))].as_f64()).sum();
+            if trace > 0.0 {
+                known.least = known.least.min(trace / x.len() as f64);
+            }
         }
+        let slope = contract(&self.partial, &x.modes[before], p, &x.modes[after]);
+        Equations { normal, slope, doubt: x.len() as f64 * known.moved * known.moved }
     }
 }
 
@@ -261,7 +272,7 @@ mod tests {
                     if ours.doubt == 0.0 {
                         assert_close(&ours.normal, &theirs.normal);
                     } else {
-                        assert!(!fresh && ours.doubt <= MOVED * MOVED);
+                        assert!(!fresh && ours.doubt <= s as f64 * MOVED * MOVED);
                         assert!(frobenius(&ours.normal - &theirs.normal) < 0.2 * frobenius(&theirs.normal));
                     }
                     if first || ours.doubt == 0.0 {

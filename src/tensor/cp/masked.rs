@@ -13,7 +13,7 @@
 //! does not help.
 //!
 //! **Cost.** A sweep: 10 N R flops in three passes, N the entries of A, and R^3 / 3 for each row; one in
-//! which a unit column has moved by 0.03 since the last such one, 2 N R (R + 1) more. Memory: about
+//! which a unit column has moved by up to 0.03 since the last such one, 2 N R (R + 1) more. Memory: about
 //! R (R + 5) / 2 times the numbers of half of the modes. A row-major tensor with a largest entry between
 //! 2^-300 and 2^300 (`f32`: 2^-30 and 2^30), and a row-major mask, are read in place, others copied once. As a
 //! list of m entries: d m R (R + d) flops a sweep, 2 d m indices.
@@ -129,6 +129,16 @@ impl<T: Scalar> MaskedFit<T> {
 /// # lowrank::Result::Ok(())
 /// ```
 pub fn cp_masked<T: Scalar>(
+    a: ArrayViewD<'_, T>,
+    mask: ArrayViewD<'_, bool>,
+    parameters: &Masked<T>,
+) -> Result<MaskedFit<T>> {
+    // From a thread of the pool products are handed out sooner.
+    rayon::scope(|_| fit(a, mask, parameters))
+}
+
+/// [`cp_masked`].
+fn fit<T: Scalar>(
     a: ArrayViewD<'_, T>,
     mask: ArrayViewD<'_, bool>,
     parameters: &Masked<T>,

@@ -108,10 +108,11 @@ pub(super) fn run<T: Scalar>(
         path.push(least);
         let n = path.len();
         let slow = n > WINDOW && path[n - 1 - WINDOW] - least <= WINDOW as f64 * parameters.progress * least;
-        if slow || (plain && fresh && !fell) {
+        let over = slow || (plain && !fell);
+        if over && fresh {
             break Status::Converged;
         }
-        fresh = !fell;
+        fresh = over || !fell;
     };
     Ok(Ended { terms: best, status, iterations, history })
 }
@@ -132,7 +133,7 @@ fn sweep<T: Scalar>(target: &mut dyn Observed<T>, mut x: Terms<T>, ridge: f64, f
         let update = |room: &mut Room, (row, c): (usize, &mut [f64])| {
             room.g.iter_mut().enumerate().for_each(|(k, g)| *g = equations.normal[(row, k)].as_f64());
             room.b.iter_mut().enumerate().for_each(|(k, b)| *b = equations.slope[(row, k)].as_f64());
-            room.step(c, ridge, equations.doubt.max(4.0 * T::EPS));
+            room.step(c, ridge, equations.doubt, 4.0 * T::EPS);
         };
         if columns.len() * s > 1 << 14 {
             let rows = columns.par_chunks_mut(s).enumerate().with_min_len(8);
@@ -169,9 +170,9 @@ impl Room {
         Self { g: vec![0.0; packed(s, 0)], factor: vec![0.0; packed(s, 0)], b: vec![0.0; s] }
     }
 
-    /// Moves c by the solution of (G + (ridge + part trace G) I) step = b - ridge c; to zero where
-    /// nothing is observed, G = 0.
-    fn step(&mut self, c: &mut [f64], ridge: f64, part: f64) {
+    /// Moves c by the solution of (G + (ridge + shift) I) step = b - ridge c, the shift being the larger one of
+    /// `doubt` and `part` of the trace of G; to zero where nothing is observed, G = 0.
+    fn step(&mut self, c: &mut [f64], ridge: f64, doubt: f64, part: f64) {
         let Self { g, factor, b } = self;
         let s = b.len();
         let trace: f64 = (0..s).map(|k| g[packed(k, k)]).sum();
@@ -180,7 +181,7 @@ impl Room {
         }
         (0..s).for_each(|k| g[packed(k, k)] += ridge);
         b.iter_mut().zip(&*c).for_each(|(b, c)| *b -= ridge * c);
-        let mut shift = part * trace;
+        let mut shift = doubt.max(part * trace);
         while shift < trace {
             if cholesky(g, shift, factor, s) {
                 for k in 0..s {

@@ -25,7 +25,7 @@ pub(super) struct Equations<T: Scalar> {
     pub normal: Mat<T>,
     /// (p, s): the sums of z times the difference, those of x.
     pub slope: Mat<T>,
-    /// What a direction may weigh more than `normal` says, as a part of the trace.
+    /// How much more a direction may weigh than `normal` says.
     pub doubt: f64,
 }
 

@@ -4,7 +4,7 @@
 use super::observed::packed;
 use crate::Scalar;
 use faer::{Mat, MatMut, MatRef};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -38,17 +38,11 @@ pub(super) type Factors<'a, T> = (&'a Mat<T>, &'a Mat<T>);
 impl<T: Scalar> Grid<'_, T> {
     /// Makes of each number x of a tile `of(a, x)` where the entry a is observed, 0 elsewhere.
     pub fn tile(&self, rows: Range<usize>, cols: Range<usize>, tile: &mut [T], of: impl Fn(T, T) -> T) {
-        let (height, zero) = (rows.len(), T::of(0.0));
-        Arch::new().dispatch(|| {
-            for (tile, column) in tile.chunks_exact_mut(height).zip(cols) {
-                let place = column * self.shape.0 + rows.start;
-                let (entries, mask) = (&self.entries[place..][..height], &self.mask[place..][..height]);
-                for ((x, a), seen) in tile.iter_mut().zip(entries).zip(mask) {
-                    let value = of(*a, *x);
-                    *x = if *seen { value } else { zero };
-                }
-            }
-        });
+        for (tile, column) in tile.chunks_exact_mut(rows.len()).zip(cols) {
+            let place = column * self.shape.0 + rows.start;
+            let (entries, mask) = (&self.entries[place..][..rows.len()], &self.mask[place..][..rows.len()]);
+            Arch::new().dispatch(Column { tile, entries, mask, of: &of });
+        }
     }
 
     /// A tile of W * (A - X), or of W * A.
@@ -126,6 +120,27 @@ impl<T: Scalar> Grid<'_, T> {
             strips.for_each(|(place, out)| strip(place * height, 0..sum, out));
         }
         out
+    }
+}
+
+/// A column of a tile, for the vector units.
+struct Column<'a, T, F> {
+    tile: &'a mut [T],
+    entries: &'a [T],
+    mask: &'a [bool],
+    of: F,
+}
+
+impl<T: Scalar, F: Fn(T, T) -> T> WithSimd for Column<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let zero = T::of(0.0);
+        for ((x, a), seen) in self.tile.iter_mut().zip(self.entries).zip(self.mask) {
+            let value = (self.of)(*a, *x);
+            *x = if *seen { value } else { zero };
+        }
     }
 }
 
