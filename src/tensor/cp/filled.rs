@@ -9,8 +9,9 @@
 //! The second product, the larger one, depends on the unit columns of the other half alone. It is kept
 //! while these hardly move: a step from a residual of now and normal matrices of a little earlier ends at
 //! the same solution, and next to as fast (Newton's method with a fixed matrix). Columns that moved by m
-//! may add R m^2 in a direction where an old matrix is small: it is added there, and m is not to be more
-//! than [`MOVED`] times what makes this little beside any row's matrix.
+//! may add R m^2 in a direction where an old matrix is small: so much is added to it, and m is not to be
+//! more than [`MOVED`] times the root of the least pivot of any row's matrix. Where a row is hardly
+//! determined, or a term is about to grow in a gap, all normal matrices are therefore those of now.
 
 use super::observed::{Equations, Observed, packed};
 use super::tiles::{Grid, pairs};
@@ -22,8 +23,7 @@ use faer::{Mat, MatMut};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// How far unit columns may move until normal matrices are computed anew, over the root of the least mean
-/// square of a row's products, which is at most 1.
+/// How far unit columns may move until normal matrices are computed anew, over the root of the least pivot.
 const MOVED: f64 = 0.03;
 
 /// A tensor and its mask, both stored, with what is kept from step to step.
@@ -74,7 +74,7 @@ struct Normals<T: Scalar> {
     of: Vec<Mat<T>>,
     /// How far a column of these has moved since.
     moved: f64,
-    /// The least trace of a row's normal matrix, over s, of the rows with observed entries.
+    /// The least pivot of a row's normal matrix since then, at most 1.
     least: f64,
 }
 
@@ -190,16 +190,15 @@ impl<T: Scalar> Observed<T> for Filled<'_, T> {
         let (before, after) = (own.start..mode, mode + 1..own.end);
         let both =
             |modes: Range<usize>| x.modes[modes].iter().map(|mode| pairs(mode.as_ref())).collect::<Vec<_>>();
-        let known = &mut self.normals[half];
+        let known = &self.normals[half];
         let normal = contract(&known.matrices, &both(before.clone()), p, &both(after.clone()));
-        for row in 0..p {
-            let trace: f64 = (0..x.len()).map(|k| normal[(row, packed(k, k))].as_f64()).sum();
-            if trace > 0.0 {
-                known.least = known.least.min(trace / x.len() as f64);
-            }
-        }
         let slope = contract(&self.partial, &x.modes[before], p, &x.modes[after]);
         Equations { normal, slope, doubt: x.len() as f64 * known.moved * known.moved }
+    }
+
+    fn solved(&mut self, mode: usize, pivot: f64) {
+        let known = &mut self.normals[usize::from(self.halves.around(mode).0.start > 0)];
+        known.least = known.least.min(pivot);
     }
 }
 

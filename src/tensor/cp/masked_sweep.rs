@@ -133,15 +133,15 @@ fn sweep<T: Scalar>(target: &mut dyn Observed<T>, mut x: Terms<T>, ridge: f64, f
         let update = |room: &mut Room, (row, c): (usize, &mut [f64])| {
             room.g.iter_mut().enumerate().for_each(|(k, g)| *g = equations.normal[(row, k)].as_f64());
             room.b.iter_mut().enumerate().for_each(|(k, b)| *b = equations.slope[(row, k)].as_f64());
-            room.step(c, ridge, equations.doubt, 4.0 * T::EPS);
+            room.step(c, ridge, equations.doubt, 4.0 * T::EPS)
         };
-        if columns.len() * s > 1 << 14 {
+        let pivot = if columns.len() * s > 1 << 14 {
             let rows = columns.par_chunks_mut(s).enumerate().with_min_len(8);
-            rows.for_each_init(|| Room::new(s), update);
+            rows.map_init(|| Room::new(s), update).reduce(|| f64::INFINITY, f64::min)
         } else {
             let mut room = Room::new(s);
-            columns.chunks_mut(s).enumerate().for_each(|row| update(&mut room, row));
-        }
+            columns.chunks_mut(s).enumerate().map(|row| update(&mut room, row)).fold(f64::INFINITY, f64::min)
+        };
         for k in 0..s {
             let column = || columns.iter().skip(k).step_by(s);
             let norm = column().map(|x| x * x).sum::<f64>().sqrt();
@@ -151,6 +151,7 @@ fn sweep<T: Scalar>(target: &mut dyn Observed<T>, mut x: Terms<T>, ridge: f64, f
                 out.zip(column()).for_each(|(out, x)| *out = T::of(x / norm));
             }
         }
+        target.solved(i, pivot);
     }
     x
 }
@@ -171,19 +172,21 @@ impl Room {
     }
 
     /// Moves c by the solution of (G + (ridge + shift) I) step = b - ridge c, the shift being the larger one of
-    /// `doubt` and `part` of the trace of G; to zero where nothing is observed, G = 0.
-    fn step(&mut self, c: &mut [f64], ridge: f64, doubt: f64, part: f64) {
+    /// `doubt` and `part` of the trace of G; to zero where nothing is observed, G = 0. The least pivot of
+    /// G + ridge I; infinite for G = 0.
+    fn step(&mut self, c: &mut [f64], ridge: f64, doubt: f64, part: f64) -> f64 {
         let Self { g, factor, b } = self;
         let s = b.len();
         let trace: f64 = (0..s).map(|k| g[packed(k, k)]).sum();
         if trace == 0.0 {
-            return c.fill(0.0);
+            c.fill(0.0);
+            return f64::INFINITY;
         }
         (0..s).for_each(|k| g[packed(k, k)] += ridge);
         b.iter_mut().zip(&*c).for_each(|(b, c)| *b -= ridge * c);
         let mut shift = doubt.max(part * trace);
         while shift < trace {
-            if cholesky(g, shift, factor, s) {
+            if let Some(pivot) = cholesky(g, shift, factor, s) {
                 for k in 0..s {
                     let done: f64 = (0..k).map(|l| factor[packed(k, l)] * b[l]).sum();
                     b[k] = (b[k] - done) / factor[packed(k, k)];
@@ -195,16 +198,18 @@ impl Room {
                 if b.iter().all(|x| x.is_finite()) {
                     c.iter_mut().zip(b).for_each(|(c, step)| *c += *step);
                 }
-                return;
+                return pivot.max(0.0);
             }
             shift *= 16.0;
         }
+        0.0
     }
 }
 
-/// Writes the Cholesky factor of G + shift I, packed; whether there is one.
-fn cholesky(g: &[f64], shift: f64, out: &mut [f64], s: usize) -> bool {
+/// Writes the Cholesky factor of G + shift I, packed, where there is one; its least pivot less the shift.
+fn cholesky(g: &[f64], shift: f64, out: &mut [f64], s: usize) -> Option<f64> {
     out.copy_from_slice(g);
+    let mut least = f64::INFINITY;
     for k in 0..s {
         for l in 0..=k {
             let (above, below) = (packed(k, 0), packed(l, 0));
@@ -213,11 +218,12 @@ fn cholesky(g: &[f64], shift: f64, out: &mut [f64], s: usize) -> bool {
             out[above + l] = if l < k {
                 rest / out[packed(l, l)]
             } else if rest + shift > 0.25 * shift {
+                least = least.min(rest);
                 (rest + shift).sqrt()
             } else {
-                return false;
+                return None;
             };
         }
     }
-    true
+    Some(least)
 }

@@ -15,6 +15,8 @@ pub(super) trait Observed<T: Scalar>: Target<T> {
     /// The least-squares problems of the rows of a mode, for a step from `x`, which has a term at
     /// least. Asked for modes 0, 1, ..., d - 1 in turn, with nothing but the mode before changed since.
     fn equations(&mut self, mode: usize, x: &Terms<T>, fresh: bool) -> Equations<T>;
+    /// Told the least pivot that the normal matrices of a mode had.
+    fn solved(&mut self, _mode: usize, _pivot: f64) {}
 }
 
 /// Rows z of products of the other modes' unit columns, one an observed entry of the slice, and what

@@ -7,17 +7,22 @@
 //! sampled: rows of the Khatri-Rao product by the product of the leverage scores of the other factors'
 //! rows, equal ones combined and weighted (CP-ARLS-LEV: Larsen, Kolda, Practical leverage-based sampling
 //! for low-rank tensor decomposition, SIAM J. Matrix Anal. Appl. 43, 2022). It starts at random
-//! combinations of fibres. The error is estimated from a fixed uniform sample of entries.
+//! combinations of fibres. The error is estimated from a fixed uniform sample of entries. Between sweeps all
+//! factors are moved on along their last step, as in [`super::cp_als`]; that begins anew where the estimate
+//! did not fall.
 //!
 //! **Cost.** A sweep reads at most S sum n_k entries, S the samples: 4 S R sum n_k flops and d S R^2. Memory
-//! S (R + the largest n_k). The error at the end reads every entry once: 2 N R flops.
+//! S (R + the largest n_k). The error at the end reads every entry once: 2 N R flops. It pays where N is far
+//! above S sum n_k, or entries are computed: of stored tensors with R = 10, S = 4096, two threads,
+//! [`super::cp_als`] was faster by 3 to 5 times at 200^3 (N = 3 S sum n_k), and as fast at 400^3 (13 S sum n_k).
 //!
 //! **Guarantee.** With S of the order of R^(d-1) max(log R, 1 / (eps delta)) each problem is solved to
 //! 1 + eps of its least error, with probability 1 - delta. An exact decomposition is a fixed point. The
 //! best factors by the estimate are returned. The same bits for any number of threads. The estimate knows
 //! its own entries only: a tensor that is zero there (see [`Sampled::check`]) is taken for zero.
 //!
-//! **Deviations.** No row is taken for certain.
+//! **Deviations.** No row is taken for certain; the extrapolation is not in the source. Of exact tensors with
+//! uncorrelated factors it takes up to twice as many sweeps, of correlated ones a third to a half.
 
 use super::Cp;
 use super::als::{check_size, room, too_large_weights};
