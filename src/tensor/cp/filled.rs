@@ -167,7 +167,9 @@ impl<T: Scalar> Observed<T> for Filled<'_, T> {
             let other = &tables[1 - half];
             let known = &mut self.normals[half];
             known.moved = known.distance(&x.modes[others.clone()]);
-            if known.matrices.ncols() == 0 || known.moved > if fresh { 0.0 } else { MOVED * known.least.sqrt() } {
+            if known.matrices.ncols() == 0
+                || known.moved > if fresh { 0.0 } else { MOVED * known.least.sqrt() }
+            {
                 known.matrices = Mat::new();
                 let fill = |rows, cols, tile: &mut [T]| self.grid.tile(rows, cols, tile, |_, _| T::of(1.0));
                 let matrices = self.grid.product(half > 0, other, true, fill);
@@ -233,7 +235,7 @@ mod tests {
             (&[12, 5], 3),
             (&[4, 3, 5, 6], 3),
             (&[3, 4, 2, 3, 4, 2], 2),
-            (&[3, 700, 2], 2),  // sums in pieces
+            (&[3, 700, 2], 2),   // sums in pieces
             (&[1, 130, 140], 2), // several tiles
             (&[11], 2),
         ] {
@@ -266,7 +268,8 @@ mod tests {
             for (fresh, part) in rounds {
                 assert!((filled.error(&x) - listed.error(&x)).abs() < 1e-13 * listed.error(&x));
                 for mode in 0..sizes.len() {
-                    let (ours, theirs) = (filled.equations(mode, &x, fresh), listed.equations(mode, &x, fresh));
+                    let (ours, theirs) =
+                        (filled.equations(mode, &x, fresh), listed.equations(mode, &x, fresh));
                     let first = mode == filled.halves.around(mode).0.start;
                     if ours.doubt == 0.0 {
                         assert_close(&ours.normal, &theirs.normal);
@@ -277,7 +280,8 @@ mod tests {
                     if first || ours.doubt == 0.0 {
                         assert_close(&ours.slope, &theirs.slope);
                     }
-                    x.modes[mode] = unit(sizes[mode], s, mode as u64) + unit(sizes[mode], s, 99) * faer::Scale(part);
+                    x.modes[mode] =
+                        unit(sizes[mode], s, mode as u64) + unit(sizes[mode], s, 99) * faer::Scale(part);
                     x.lambda.iter_mut().for_each(|x| *x *= 1.25);
                 }
             }

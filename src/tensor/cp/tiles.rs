@@ -46,7 +46,13 @@ impl<T: Scalar> Grid<'_, T> {
     }
 
     /// A tile of W * (A - X), or of W * A.
-    pub fn residual(&self, x: Option<Factors<'_, T>>, rows: Range<usize>, cols: Range<usize>, tile: &mut [T]) {
+    pub fn residual(
+        &self,
+        x: Option<Factors<'_, T>>,
+        rows: Range<usize>,
+        cols: Range<usize>,
+        tile: &mut [T],
+    ) {
         let Some((left, right)) = x else { return self.tile(rows, cols, tile, |a, _| a) };
         let out = MatMut::from_column_major_slice_mut(tile, rows.len(), cols.len());
         let left = left.as_ref().subrows(rows.start, rows.len());
