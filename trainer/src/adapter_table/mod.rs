@@ -13,16 +13,15 @@
 //! **Deviations.** The paper trains RoBERTa on whole training sets for 20 and 50 epochs, and has no LoRA of its own
 //! number of parameters: here there are LoRAs of several ranks.
 
-pub mod form;
 mod places;
 pub mod report;
 
-use crate::encoder::{Config as Sizes, Encoder, Loading, Pooling};
+use crate::encoder::{Config as Sizes, Encoder, Loading, Pooling, Training};
+use crate::form::Form;
 use crate::model::{Model, Split};
 use crate::optimizer::AdamW;
 use crate::training::{Event, Settings, Trainer, confusion};
 use anyhow::{Result, bail};
-pub use form::Form;
 use lowrank_experiments::measure::{Latest, median};
 use lowrank_experiments::plot::sheet::Sheet;
 use lowrank_experiments::study::{Program, Study, distinct, program};
@@ -110,6 +109,23 @@ impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trial { task, method, rate, seed, .. } = self;
         write!(f, "{}, {method}, learning rate {rate}e-5, seed {seed}", short(task))
+    }
+}
+
+/// The scaling c of W x + c dW x, with which all adapters are trained.
+const SCALING: f64 = 4.0;
+
+impl Trial {
+    /// What is trained of the encoder: beside query and value of its blocks.
+    fn training(&self) -> Training {
+        let (targets, [first, last]) = (["query", "value"].map(String::from).to_vec(), self.layers);
+        match self.method.method() {
+            Some(method) => {
+                Training::Adapter { method, scaling: SCALING, targets, layers: Some(first..last + 1) }
+            }
+            None if self.method == Form::Full => Training::Full,
+            None => Training::Head,
+        }
     }
 }
 
@@ -298,7 +314,7 @@ impl Study for AdapterTable {
             };
             Encoder::load(place(trial.model), &loading)
         })?;
-        let model = base.adapt(&trial.method.training(base.config().width, trial.layers), trial.seed)?;
+        let model = base.adapt(&trial.training(), trial.seed)?;
         let settings = Settings {
             optimizer: AdamW { rate: f64::from(trial.rate) / 1e5, ..AdamW::default() },
             head_rate: (trial.method != Form::Head).then_some(1e-3),
