@@ -137,7 +137,7 @@ def main():
             classifier(model, bases[model.name])
         for name, base in bases.items():
             out = Path(scratch) / f"{name}-out"
-            run = ["cargo", "bench", "--quiet", "-p", "lowrank-trainer", "--bench", "peft", "--", base, out]
+            run = ["cargo", "bench", "--quiet", "--workspace", "--bench", "peft", "--", base, out]
             subprocess.run(run, cwd=ROOT, check=True)
             folders = sorted(out.iterdir())
             if len(folders) < 6:
