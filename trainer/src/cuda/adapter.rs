@@ -48,7 +48,7 @@ impl Job {
         let parts: Vec<Part> = adapter.parts().iter().copied().collect();
         let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
         let offset = |i: usize| first + parts[..i].iter().map(Part::len).sum::<usize>();
-        let factor = |i: usize| {
+        let factor = |i: usize| -> Result<Self> {
             let (p, q) = (parts[i], parts[i + 1]);
             int(offset(i + 2)).context("the trained numbers")?;
             int(p.rows * q.rows * p.cols * q.cols).context("the factor of an adapter")?;

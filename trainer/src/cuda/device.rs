@@ -105,7 +105,7 @@ pub(crate) fn driver_is_there() -> bool {
 /// How many GPUs the driver finds; none where it is not there or fails.
 #[cfg(test)]
 pub(crate) fn count() -> i32 {
-    let ask = || Ok(raw::init().and_then(|()| raw::device::get_count())?);
+    let ask = || -> Result<i32> { Ok(raw::init().and_then(|()| raw::device::get_count())?) };
     if driver_is_there() { super::guarded("the driver", ask).unwrap_or(0) } else { 0 }
 }
 
