@@ -83,7 +83,8 @@ fn folders_of_peft_are_read_and_written_bit_by_bit() {
 fn a_classifier_of_several_layers_is_saved_as_a_whole() {
     let mut written = PeftFolder::<f32>::read(fixture("lora")).unwrap();
     let head = written.heads.remove("classifier.weight").unwrap();
-    written.heads = ["dense", "out_proj"].map(|name| (format!("classifier.{name}.weight"), head.clone())).into();
+    written.heads =
+        ["dense", "out_proj"].map(|name| (format!("classifier.{name}.weight"), head.clone())).into();
     let folder = Folder::new("classifier");
     for (task, modules) in [
         (Some("SEQ_CLS"), "\"modules_to_save\":[\"classifier\"]"),
