@@ -44,7 +44,9 @@ def torch_side(folder, device, precision):
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     rounded = precision == "bf16"
@@ -117,6 +119,7 @@ def write(encoder, folder):
     import torch
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
     changes = dict(num_labels=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     if encoder in SHAPES:
