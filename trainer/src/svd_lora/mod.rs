@@ -10,7 +10,7 @@ use crate::digits::Task;
 use crate::form::Form;
 use crate::model::Model;
 use crate::network::{Network, Weight};
-use crate::study::{self, base, data};
+use crate::study::{self, Trial, base, data};
 use crate::training::confusion;
 use anyhow::{Result, bail};
 use lowrank_experiments::plot::sheet::Sheet;
@@ -18,7 +18,6 @@ use lowrank_experiments::study::{NoChoice, Program, Study, distinct, program};
 use lowrank_experiments::table::{Record, row};
 pub use report::text;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,28 +39,6 @@ pub struct Config {
     pub epochs: u64,
     /// Number of repetitions.
     pub seeds: u64,
-}
-
-/// One training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Trial {
-    /// The task.
-    pub task: Task,
-    /// The method.
-    pub method: Form,
-    /// The learning rate, times 10^-4.
-    pub rate: u32,
-    /// Epochs, of the network before too.
-    pub epochs: u64,
-    /// The seed of network, adapters and order.
-    pub seed: u64,
-}
-
-impl fmt::Display for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Trial { task, method, rate, seed, .. } = self;
-        write!(f, "{}, {method}, learning rate {rate}e-4, seed {seed}", task.name())
-    }
 }
 
 row! {
