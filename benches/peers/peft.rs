@@ -24,12 +24,13 @@ use std::path::Path;
 
 const SAMPLES: usize = 32;
 const SCALING: f64 = 1.7;
-const METHODS: [(&str, Method); 6] = [
+const METHODS: [(&str, Method); 7] = [
     ("lora", Method::Lora { rank: 8 }),
     ("dora", Method::Dora { rank: 4 }),
     ("lsr", Method::Lsr { terms: 3, ranks: (2, 2), shapes: None }),
     // One term: LoRA's factors are Kronecker products.
     ("krona-in-factors", Method::Lsr { terms: 1, ranks: (2, 2), shapes: None }),
+    ("kadaptation", Method::KAdaptation { terms: 2, rank: 2 }),
     ("svd-lora", Method::SvdLora { rank: 6, inner_rank: 3, with_values: false }),
     ("svd-lora-with-values", Method::SvdLora { rank: 6, inner_rank: 3, with_values: true }),
 ];

@@ -140,7 +140,7 @@ def main():
             run = ["cargo", "bench", "--quiet", "--workspace", "--bench", "peft", "--", base, out]
             subprocess.run(run, cwd=ROOT, check=True)
             folders = sorted(out.iterdir())
-            if len(folders) < 6:
+            if len(folders) < 7:
                 sys.exit(f"only {len(folders)} adapters were written")
             for folder in folders:
                 (apart, merged, unmerged), rounded = check(base, folder)
