@@ -103,10 +103,13 @@ class Side:
     def ask(self, line):
         """The numbers of the answer."""
         time.sleep(0.2)  # until the other side's threads rest
-        print(line, file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
+        try:
+            print(line, file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
         if not answer:
-            sys.exit(f"a side ended at `{line}`")
+            sys.exit(f"{' '.join(map(str, self.process.args))} ended at `{line}`")
         return [float(word) for word in answer.split()]
 
     def end(self):
