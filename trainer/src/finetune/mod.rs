@@ -268,6 +268,7 @@ impl Job<'_> {
         let encoder = cuda::Encoder::new(&encoder, precision)?;
         eprintln!("device:  {}", encoder.device()?);
         let (summary, rows, encoder) = self.run(encoder, seen)?;
+        eprintln!("device:  {:.0} MiB of its memory held at most", mebibytes(encoder.held() as f64));
         Ok((summary, rows, encoder.host().clone()))
     }
 
@@ -297,10 +298,14 @@ impl Summary {
             out.push(("step:", format!("{:.4} s, the median", self.step_seconds)));
         }
         out.extend(
-            self.peak_bytes.map(|b| ("memory:", format!("{:.0} MiB at most", b / f64::from(1 << 20)))),
+            self.peak_bytes.map(|b| ("memory:", format!("{:.0} MiB of the host at most", mebibytes(b)))),
         );
         out
     }
+}
+
+fn mebibytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
 }
 
 /// Says what is about to be done.
