@@ -103,7 +103,11 @@ impl Options {
             ),
             Kind::KronA => ("KronA", "y = W x + c (A ⊗ B) x", ["A ⊗ B", ""]),
             Kind::LoKr => ("LoKr", "y = W x + c (C ⊗ D E) x", ["C ⊗ D E", ""]),
-            Kind::KAdaptation => ("KAdaptation", "y = W x + c Σₖ (Aₖ ⊗ Uₖ Vₖ) x", ["Σₖ Aₖ ⊗ Uₖ Vₖ", ""]),
+            Kind::KAdaptation => (
+                "KAdaptation",
+                "y = W x + c Σₖ (Aₖ ⊗ Uₖ Vₖ) x = W x + c L (R x)",
+                ["L, columns Aₖ eⱼ ⊗ Uₖ", "R, rows eⱼ' ⊗ Vₖ"],
+            ),
             Kind::SvdLora => (
                 "SVD-LoRA",
                 "y = U S V' x + c U X (Y V' x), with the leading singular vectors U, V of W",
@@ -134,10 +138,11 @@ impl Options {
             Delta::Kronecker(_) => vec![(factors[0].to_string(), delta.shape())],
         };
         let mut bars = vec![(name.to_string(), adapted.parameters())];
-        let mut ranks = vec![8.min(shape.0.min(shape.1))];
+        let mut ranks = vec![8];
         if let Delta::LowRank(x) = &delta {
             ranks.insert(0, x.rank());
         }
+        ranks.iter_mut().for_each(|rank| *rank = shape.0.min(shape.1).min(*rank));
         ranks.dedup();
         for rank in ranks.into_iter().filter(|r| self.method != Kind::Lora || *r != self.rank) {
             bars.push((format!("LoRA of rank {rank}"), made(Method::Lora { rank })?.parameters()));

@@ -12,7 +12,8 @@
 //! | LoRA, DoRA | as they are |
 //! | LSR | LoRA of rank r1 r2 |
 //! | SVD-LoRA | LoRA of rank r', or r with singular values, beside the truncated weight |
-//! | KronA, LoKr, KAdaptation | not: sums of Kronecker products, whose rank is near that of the weight |
+//! | KAdaptation | LoRA of rank t^2 r |
+//! | KronA, LoKr | not: Kronecker products, whose rank may be that of the weight |
 
 use super::{PeftFolder, PeftLayer, Safetensors, write_safetensors};
 use crate::layers::adapter::{Adapted, Adapter, Delta, restore};
@@ -102,10 +103,10 @@ impl<T: Scalar> AdapterLayer<T> {
     /// The update as PEFT has it: exact, beside [`Adapted::base`], which is W but for SVD-LoRA.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a sum of Kronecker products, which has no such form.
+    /// [`Error::Parameter`] for a Kronecker product, which has no such form.
     pub fn to_peft(&self) -> Result<PeftLayer<T>> {
         let Delta::LowRank(factors) = self.adapter.delta() else {
-            let remedy = "a sum of Kronecker products is no update of low rank: `AdapterFile::write` keeps it as \
+            let remedy = "a Kronecker product is no update of low rank: `AdapterFile::write` keeps it as \
                           it is";
             return Err(Error::Parameter { name: "adapter", value: self.adapter.name().into(), remedy });
         };
@@ -257,7 +258,7 @@ impl<T: Scalar> AdapterFile<T> {
     /// The adapters as PEFT has them, exactly.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where a layer's update is a sum of Kronecker products, which goes into
+    /// [`Error::Parameter`] where a layer's update is a Kronecker product, which goes into
     /// [`AdapterFile::write`] alone.
     pub fn to_peft(&self) -> Result<PeftFolder<T>> {
         let layer = |(path, layer): (&String, &AdapterLayer<T>)| {

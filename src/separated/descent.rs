@@ -3,22 +3,16 @@
 //! The method and its guarantee stand in [`super::als`].
 
 use super::als::{Als, FitStart, Fitted};
+use super::record::{Record, SLOW, WINDOW};
 use super::start::{extrapolated, start};
 use super::sweep::{Rules, Swept, sweep};
 use super::target::{Less, Target, Terms};
 use super::{Separated, SeparationRank};
 use crate::matrix::{scale_by_power_of_two, slice_norm};
 use crate::{Error, Progress, Report, Result, Scalar, Status};
-use std::time::Instant;
 
-/// Sweeps over which progress is judged.
-const WINDOW: usize = 10;
 /// Progress a sweep below which more terms are added for a tolerance.
 const STAGE: f64 = 0.02;
-/// Progress a sweep below which it is slow.
-const SLOW: f64 = 0.01;
-/// gamma from which its growth counts as degenerate.
-const GROWN: f64 = 3.0;
 /// At first this part of the terms is left out at once when the goal is met.
 const SHORTER: usize = 4;
 /// Sweeps that fit new terms to the residual.
@@ -44,17 +38,11 @@ pub(crate) fn fit<T: Scalar>(
     let mut run = Run {
         parameters,
         rules,
-        started: Instant::now(),
         goal: tolerance.unwrap_or(0.0).max(2.0 * T::EPS) * norm,
         exponent: e,
         best,
-        iterations: 0,
         blocks: 0,
-        errors: Vec::new(),
-        stage: 0,
-        history: Vec::new(),
-        noted: f64::INFINITY,
-        gammas: Vec::new(),
+        record: Record::new(e),
     };
     let mut next = None;
     if let FitStart::Warm(start) = &parameters.start {
@@ -88,22 +76,13 @@ enum Ended {
 struct Run<'a, T: Scalar> {
     parameters: &'a Als<'a, T>,
     rules: &'a Rules<T>,
-    started: Instant,
     /// An error of at most this needs no improvement.
     goal: f64,
     exponent: i32,
     best: Best<T>,
-    iterations: usize,
     /// Blocks of new terms so far.
     blocks: usize,
-    /// The best value after each sweep.
-    errors: Vec<f64>,
-    /// Where in `errors` the number of terms became what it is.
-    stage: usize,
-    history: Vec<Progress>,
-    /// The value at the end of the history.
-    noted: f64,
-    gammas: Vec<f64>,
+    record: Record,
 }
 
 impl<T: Scalar> Run<'_, T> {
@@ -166,7 +145,7 @@ impl<T: Scalar> Run<'_, T> {
             let before = self.best.value;
             let last = wanted == limit || failures == 2;
             let progress = if growing && !last { STAGE } else { self.parameters.progress };
-            self.stage = self.errors.len();
+            self.record.begin_stage();
             match self.descend(target, next.take(), progress)? {
                 Ended::Reached => {
                     if growing {
@@ -197,18 +176,14 @@ impl<T: Scalar> Run<'_, T> {
             let far = f64::INFINITY;
             let trial = Best { terms: fewer.clone(), error: far, value: far, gamma: 1.0 };
             let known = std::mem::replace(&mut self.best, trial);
-            let before = self.errors.len();
-            self.stage = before;
+            self.record.begin_stage();
+            let mark = self.record.mark();
             let ended = self.descend(target, Some(fewer), SLOW)?;
-            self.errors.truncate(before);
+            self.record.forget(mark);
             if let Ended::Reached = ended {
                 // The error is larger than it was, as it may be.
-                let error = scale_by_power_of_two(self.best.error, self.exponent);
-                let larger = self.history.partition_point(|p| p.error > error);
-                self.history.truncate(larger);
-                self.gammas.truncate(larger);
-                self.noted = far;
-                self.note();
+                let Best { error, value, gamma, .. } = self.best;
+                self.record.note_larger(error, value, gamma);
             } else {
                 self.best = known;
                 step /= 2;
@@ -235,10 +210,10 @@ impl<T: Scalar> Run<'_, T> {
             if self.best.error <= self.goal {
                 return Ok(Ended::Reached);
             }
-            if self.iterations >= self.parameters.max_iterations {
+            if self.record.iterations >= self.parameters.max_iterations {
                 return Ok(Ended::Limit(Status::IterationLimit));
             }
-            if self.started.elapsed().as_secs_f64() >= self.parameters.max_seconds {
+            if self.record.seconds() >= self.parameters.max_seconds {
                 return Ok(Ended::Limit(Status::TimeLimit));
             }
             let plain = next.is_none();
@@ -247,7 +222,7 @@ impl<T: Scalar> Run<'_, T> {
             let gamma = gamma_of(&swept, bound);
             let error = error_of(target, &swept);
             let value = self.value(error, &swept.terms);
-            self.iterations += 1;
+            self.record.iterations += 1;
             let fell = value < self.best.value && gamma <= bound;
             if fell {
                 let old = std::mem::replace(&mut self.best, Best { terms: swept.terms, error, value, gamma });
@@ -260,15 +235,12 @@ impl<T: Scalar> Run<'_, T> {
                 age = 0;
             }
             self.note();
-            let error = self.history.last().map_or(f64::INFINITY, |known| known.error);
-            let seconds = self.started.elapsed().as_secs_f64();
-            if self.parameters.callback.stops(&Progress { iteration: self.iterations, seconds, error }) {
+            let error = self.record.history.last().map_or(f64::INFINITY, |known| known.error);
+            let (iteration, seconds) = (self.record.iterations, self.record.seconds());
+            if self.parameters.callback.stops(&Progress { iteration, seconds, error }) {
                 return Ok(Ended::Limit(Status::Interrupted));
             }
-            let n = self.errors.len();
-            let slow = n > self.stage + window
-                && self.errors[n - 1 - window] - self.errors[n - 1]
-                    <= window as f64 * progress * self.errors[n - 1];
+            let slow = self.record.slow(window, progress);
             if slow || (plain && !fell) {
                 return Ok(Ended::Slow);
             }
@@ -301,14 +273,7 @@ impl<T: Scalar> Run<'_, T> {
 
     /// Notes the state after a sweep, or at the start.
     fn note(&mut self) {
-        let error = scale_by_power_of_two(self.best.error, self.exponent);
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.errors.push(self.best.value);
-        if self.best.value < self.noted {
-            self.noted = self.best.value;
-            self.history.push(Progress { iteration: self.iterations, seconds, error });
-            self.gammas.push(self.best.gamma);
-        }
+        self.record.note(self.best.error, self.best.value, self.best.gamma);
     }
 
     fn finish(
@@ -319,15 +284,17 @@ impl<T: Scalar> Run<'_, T> {
         start: Option<f64>,
     ) -> Result<Fitted<T>> {
         let e = self.exponent;
-        let swamp = self.swamp(status);
-        let status = if self.is_degenerate() { Status::Degenerate } else { status };
+        let swamp = self.record.swamp(status);
+        let degenerate =
+            self.best.error > self.goal && self.record.is_degenerate(self.best.gamma, self.rules.bound);
+        let status = if degenerate { Status::Degenerate } else { status };
         let sizes = self.best.terms.lambda.iter().map(|x| (*x, e)).collect();
         let mut separated = Separated::normalized(shapes.to_vec(), sizes, self.best.terms.modes)?;
         let mut error = target.error(&Terms::of(&separated, usize::MAX, -e));
         if let (FitStart::Warm(warm), Some(start)) = (&self.parameters.start, start)
             && self.rules.ridge == 0.0
             && error > start
-            && self.history.len() > 1
+            && self.record.history.len() > 1
             && separated.separation_rank() >= warm.separation_rank()
         {
             // No better than the start but for rounding.
@@ -336,53 +303,24 @@ impl<T: Scalar> Run<'_, T> {
         }
         let error = scale_by_power_of_two(error, e);
         let condition_number = separated.condition_number()?;
-        if let (Some(last), Some(gamma)) = (self.history.last_mut(), self.gammas.last_mut()) {
+        if let (Some(last), Some(gamma)) = (self.record.history.last_mut(), self.record.gammas.last_mut()) {
             (last.error, *gamma) = (error, condition_number);
         }
+        let seconds = self.record.seconds();
         Ok(Fitted {
             separated,
             norm: scale_by_power_of_two(target.norm(), e),
             condition_number,
-            condition_history: self.gammas,
+            condition_history: self.record.gammas,
             swamp,
             report: Report {
                 status,
-                iterations: self.iterations,
+                iterations: self.record.iterations,
                 error,
-                history: self.history,
-                seconds: self.started.elapsed().as_secs_f64(),
+                seconds,
+                history: self.record.history,
             },
         })
-    }
-
-    /// Whether gamma, far below the bound, was still growing, with the same terms and at slow progress,
-    /// when the search ended short of its goal.
-    fn is_degenerate(&self) -> bool {
-        let first = self.history.iter().position(|p| p.iteration >= self.stage).unwrap_or(0);
-        let last = self.history.len() - 1;
-        let middle = (first + last) / 2;
-        let sweeps = (self.history[last].iteration - self.history[middle].iteration) as f64;
-        self.best.error > self.goal
-            && last >= first + 2 * WINDOW
-            && self.best.gamma >= GROWN
-            && self.best.gamma <= 0.5 * self.rules.bound
-            && self.best.gamma >= 1.1 * self.gammas[middle]
-            && self.history[last].error >= (1.0 - SLOW).powf(sweeps) * self.history[middle].error
-    }
-
-    /// The longest stretch of slow progress that was left, or at whose end a limit came.
-    fn swamp(&self, status: Status) -> usize {
-        let (mut longest, mut begin) = (0, 0);
-        let end = *self.errors.last().unwrap_or(&0.0);
-        let cut_off = matches!(status, Status::IterationLimit | Status::TimeLimit);
-        for (i, pair) in self.errors.windows(2).enumerate() {
-            if pair[1] < (1.0 - SLOW) * pair[0] {
-                begin = i + 1;
-            } else if end < 0.5 * pair[1] || cut_off {
-                longest = longest.max(i + 1 - begin);
-            }
-        }
-        longest
     }
 }
 

@@ -33,6 +33,7 @@ mod points;
 mod precision;
 mod prune;
 mod rank;
+mod record;
 mod reduce;
 mod representation;
 mod shapes;

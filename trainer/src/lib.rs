@@ -15,7 +15,7 @@
 //! - [`digits`]: a real task that ships with the repository, and two more to adapt to.
 //! - [`finetune`]: the program `train_adapter --model`, an encoder and texts.
 //! - [`study`]: the program `train_adapter`, which compares the adapters on them; [`report`]: its table and
-//!   figure. [`compare`]: which of two trainings is better, and how sure that is.
+//!   figure. [`form`]: the names of what is trained; [`compare`]: which of two is better, and how sure that is.
 //! - [`svd_lora`]: the program `exp_svd_lora`, SVD-LoRA over both of its ranks; [`factorized`]: the program
 //!   `exp_factorized_finetuning`, a trained network factorized and trained on.
 //! - [`adapter_table`]: the program `exp_adapter_table`, every adapter beside an encoder on several tasks.
@@ -32,6 +32,7 @@ pub mod digits;
 pub mod encoder;
 pub mod factorized;
 pub mod finetune;
+pub mod form;
 pub mod layer;
 pub mod loss;
 pub mod metrics;

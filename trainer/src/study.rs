@@ -5,6 +5,7 @@
 //! reported of a method is its rate that is best on the development set: see [`crate::report`].
 
 use crate::digits::{self, CLASSES, Task};
+use crate::form::Form;
 use crate::model::{Model, Split};
 use crate::network::Network;
 use crate::optimizer::AdamW;
@@ -12,7 +13,6 @@ use crate::report;
 use crate::training::{Settings, Trainer, confusion};
 use anyhow::{Result, bail};
 use lowrank::layers::Activation;
-use lowrank::layers::adapter::Method;
 use lowrank_experiments::plot::sheet::Sheet;
 use lowrank_experiments::program;
 use lowrank_experiments::row;
@@ -33,7 +33,7 @@ pub struct Config {
     /// The tasks adapted to.
     pub tasks: Vec<Task>,
     /// The methods.
-    pub methods: Vec<Tuning>,
+    pub methods: Vec<Form>,
     /// Learning rates, times 10^-4.
     pub rates: Vec<u32>,
     /// Epochs of every training.
@@ -42,68 +42,12 @@ pub struct Config {
     pub seeds: u64,
 }
 
-macro_rules! tunings {
-    ($($name:ident, $key:literal, $text:literal, $method:expr;)+) => {
-        /// What is trained; beside adapters always the head.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Tuning {
-            $(#[doc = $text] #[serde(rename = $key)] $name,)+
-        }
-
-        impl Tuning {
-            /// All of them.
-            pub const ALL: &[Tuning] = &[$(Tuning::$name,)+];
-
-            /// Its name in configurations and tables.
-            pub fn key(self) -> &'static str {
-                match self { $(Tuning::$name => $key,)+ }
-            }
-            /// Its name in words.
-            pub fn text(self) -> &'static str {
-                match self { $(Tuning::$name => $text,)+ }
-            }
-            /// The adapter beside each frozen weight; none for the head alone and for all weights.
-            pub fn method(self) -> Option<Method> {
-                match self { $(Tuning::$name => $method,)+ }
-            }
-        }
-    };
-}
-
-const fn lora(rank: usize) -> Option<Method> {
-    Some(Method::Lora { rank })
-}
-
-const fn lsr(terms: usize) -> Option<Method> {
-    Some(Method::Lsr { terms, ranks: (2, 2), shapes: None })
-}
-
-tunings! {
-    Head, "head", "head only", None;
-    Lora1, "lora-1", "LoRA r = 1", lora(1);
-    Lora2, "lora-2", "LoRA r = 2", lora(2);
-    Lora4, "lora-4", "LoRA r = 4", lora(4);
-    Lora8, "lora-8", "LoRA r = 8", lora(8);
-    Dora2, "dora-2", "DoRA r = 2", Some(Method::Dora { rank: 2 });
-    Lsr2, "lsr-2", "LSR s = 2, r = 2 x 2", lsr(2);
-    Lsr5, "lsr-5", "LSR s = 5, r = 2 x 2", lsr(5);
-    Lsr10, "lsr-10", "LSR s = 10, r = 2 x 2", lsr(10);
-    KronA, "kron-a", "KronA", Some(Method::KronA { left: None });
-    KAdaptation, "k-adaptation", "KAdaptation t = 4, r = 2", Some(Method::KAdaptation { terms: 4, rank: 2 });
-    LoKr, "lo-kr", "LoKr r = 2", Some(Method::LoKr { rank: 2, left: None });
-    SvdLora, "svd-lora", "SVD-LoRA r = 48, r' = 4",
-        Some(Method::SvdLora { rank: 48, inner_rank: 4, with_values: true });
-    Full, "full", "all weights", None;
-}
-
-impl Tuning {
-    /// A trained network, ready to be trained this way.
-    ///
-    /// # Errors
-    /// Those of [`Network::adapt`].
-    pub fn prepare(self, base: &Network<f32>, seed: u64) -> Result<Network<f32>> {
-        if self == Tuning::Full { Ok(base.clone()) } else { base.adapt(self.method().as_ref(), 1.0, seed) }
-    }
+/// A trained network, ready to be trained this way.
+///
+/// # Errors
+/// Those of [`Network::adapt`].
+pub fn prepare(form: Form, base: &Network<f32>, seed: u64) -> Result<Network<f32>> {
+    if form == Form::Full { Ok(base.clone()) } else { base.adapt(form.method().as_ref(), 1.0, seed) }
 }
 
 /// One training.
@@ -112,7 +56,7 @@ pub struct Trial {
     /// The task.
     pub task: Task,
     /// The method.
-    pub method: Tuning,
+    pub method: Form,
     /// The learning rate, times 10^-4.
     pub rate: u32,
     /// Epochs, of the network before too.
@@ -124,7 +68,7 @@ pub struct Trial {
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trial { task, method, rate, seed, .. } = self;
-        write!(f, "{}, {}, learning rate {rate}e-4, seed {seed}", task.name(), method.text())
+        write!(f, "{}, {method}, learning rate {rate}e-4, seed {seed}", task.name())
     }
 }
 
@@ -134,7 +78,7 @@ row! {
         /// The task.
         task: Task = trial.task,
         /// The method.
-        method: Tuning = trial.method,
+        method: Form = trial.method,
         /// The learning rate, times 10^-4.
         rate: u32 = trial.rate,
         /// Epochs.
@@ -237,12 +181,12 @@ impl Study for TrainAdapter {
     }
 
     fn kind(self, trial: &Trial) -> usize {
-        trial.method as usize
+        usize::from(trial.method == Form::Full)
     }
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
         let (data, base) = (data(trial.task)?, base(trial.epochs, trial.seed)?);
-        let network = trial.method.prepare(&base.network, trial.seed)?;
+        let network = prepare(trial.method, &base.network, trial.seed)?;
         let trainer = train(network, &data, trial.rate, trial.epochs, trial.seed)?;
         let (epoch, dev) = trainer.best.as_ref().map_or((0, f64::NAN), |best| (best.epoch, best.score));
         let found = confusion(&trainer.model, &data.test)?;

@@ -1,7 +1,7 @@
 //! The update dW (m, n) of a weight, in a form that is cheap to apply.
 //!
 //! **Cost.** For N samples: factors 2 N r (m + n) flops to apply, twice that to pull a gradient back;
-//! each Kronecker term 2 N m2 n1 (n2 + m1) (or the other order, if that is less), and the same twice.
+//! a Kronecker term 2 N m2 n1 (n2 + m1) (or the other order, if that is less), and the same twice.
 
 use crate::kronecker::Products;
 use crate::matrix::{product_into, product_onto};

@@ -13,16 +13,15 @@
 //! **Deviations.** The paper trains RoBERTa on whole training sets for 20 and 50 epochs, and has no LoRA of its own
 //! number of parameters: here there are LoRAs of several ranks.
 
-pub mod form;
 mod places;
 pub mod report;
 
-use crate::encoder::{Config as Sizes, Encoder, Loading, Pooling};
+use crate::encoder::{Config as Sizes, Encoder, Loading, Pooling, Training};
+use crate::form::Form;
 use crate::model::{Model, Split};
 use crate::optimizer::AdamW;
 use crate::training::{Event, Settings, Trainer, confusion};
 use anyhow::{Result, bail};
-pub use form::Form;
 use lowrank_experiments::measure::{Latest, median};
 use lowrank_experiments::plot::sheet::Sheet;
 use lowrank_experiments::study::{Program, Study, distinct, program};
@@ -69,6 +68,8 @@ pub struct Methods {
     pub names: Vec<Form>,
     /// Learning rates, times 10^-5.
     pub rates: Vec<u32>,
+    /// Of all repetitions only so many.
+    pub seeds: Option<u64>,
 }
 
 /// Options of the program's own.
@@ -110,6 +111,23 @@ impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Trial { task, method, rate, seed, .. } = self;
         write!(f, "{}, {method}, learning rate {rate}e-5, seed {seed}", short(task))
+    }
+}
+
+/// The scaling c of W x + c dW x, with which all adapters are trained.
+const SCALING: f64 = 4.0;
+
+impl Trial {
+    /// What is trained of the encoder: beside query and value of its blocks.
+    fn training(&self) -> Training {
+        let (targets, [first, last]) = (["query", "value"].map(String::from).to_vec(), self.layers);
+        match self.method.method() {
+            Some(method) => {
+                Training::Adapter { method, scaling: SCALING, targets, layers: Some(first..last + 1) }
+            }
+            None if self.method == Form::Full => Training::Full,
+            None => Training::Head,
+        }
     }
 }
 
@@ -183,10 +201,10 @@ impl Study for AdapterTable {
         distinct("tasks", &config.tasks)?;
         let names = config.methods.iter().flat_map(|m| &m.names).copied().collect::<Vec<_>>();
         distinct("methods", &names)?;
-        for Methods { rates, .. } in &config.methods {
+        for Methods { rates, seeds, .. } in &config.methods {
             distinct("rates", rates)?;
-            if rates.contains(&0) {
-                bail!("`rates` are positive, times 10^-5");
+            if rates.contains(&0) || *seeds == Some(0) {
+                bail!("`rates` are positive, times 10^-5, and so are the `seeds` of a method");
             }
         }
         if [train, dev, test].contains(&0) || epochs == 0 || seeds == 0 {
@@ -250,7 +268,9 @@ impl Study for AdapterTable {
         let mut out = Vec::new();
         for task in config.tasks.iter().map(|task| lasting(task)) {
             for seed in 0..config.seeds {
-                for Methods { names, rates } in &config.methods {
+                for Methods { names, rates, .. } in
+                    config.methods.iter().filter(|m| m.seeds.is_none_or(|n| seed < n))
+                {
                     out.extend(names.iter().flat_map(|&method| {
                         rates.iter().map(move |&rate| Trial {
                             model,
@@ -298,7 +318,7 @@ impl Study for AdapterTable {
             };
             Encoder::load(place(trial.model), &loading)
         })?;
-        let model = base.adapt(&trial.method.training(base.config().width, trial.layers), trial.seed)?;
+        let model = base.adapt(&trial.training(), trial.seed)?;
         let settings = Settings {
             optimizer: AdamW { rate: f64::from(trial.rate) / 1e5, ..AdamW::default() },
             head_rate: (trial.method != Form::Head).then_some(1e-3),

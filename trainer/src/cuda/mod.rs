@@ -29,14 +29,16 @@
 //! **Deviations.** A number that is not finite is found at the logits or at a gradient; the block is named by running
 //! once more.
 //!
-//! Read it in this order: `backend`, `kernels/block.h`, `linear`, `block`, `encoder`, `adapter`, `device`.
+//! Read it in this order: `backend`, `kernels/block.h`, `linear`, `block`, `embedding`, `head`, `encoder`, `adapter`, `device`.
 
 mod adapter;
 mod arena;
 mod backend;
 mod block;
 mod device;
+mod embedding;
 mod encoder;
+mod head;
 mod kernels;
 mod linear;
 #[cfg(test)]

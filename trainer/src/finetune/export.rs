@@ -2,8 +2,8 @@
 //!
 //! | trained | files |
 //! | --- | --- |
-//! | LoRA, DoRA, LSR, SVD-LoRA | a folder of PEFT, with the head, and native.safetensors |
-//! | KronA, LoKr, KAdaptation | native.safetensors: PEFT has no such update |
+//! | LoRA, DoRA, LSR, KAdaptation, SVD-LoRA | a folder of PEFT, with the head, and native.safetensors |
+//! | KronA, LoKr | native.safetensors: PEFT has no such update |
 //! | the head, all weights | head.safetensors, model.safetensors, under Hugging Face's names |
 
 use crate::encoder::{Encoder, Family, Pooling};

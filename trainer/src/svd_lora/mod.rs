@@ -7,18 +7,17 @@
 mod report;
 
 use crate::digits::Task;
+use crate::form::Form;
 use crate::model::Model;
 use crate::network::{Network, Weight};
-use crate::study::{self, base, data};
+use crate::study::{self, Trial, base, data};
 use crate::training::confusion;
 use anyhow::{Result, bail};
-use lowrank::layers::adapter::Method;
 use lowrank_experiments::plot::sheet::Sheet;
 use lowrank_experiments::study::{NoChoice, Program, Study, distinct, program};
 use lowrank_experiments::table::{Record, row};
 pub use report::text;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,87 +41,13 @@ pub struct Config {
     pub seeds: u64,
 }
 
-/// An adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Form {
-    /// LoRA of this rank.
-    Lora(usize),
-    /// SVD-LoRA.
-    SvdLora {
-        /// r.
-        rank: usize,
-        /// r'.
-        inner: usize,
-        /// Whether the singular values are trained too.
-        with_values: bool,
-    },
-}
-
-impl Form {
-    fn method(self) -> Method {
-        match self {
-            Form::Lora(rank) => Method::Lora { rank },
-            Form::SvdLora { rank, inner, with_values } => {
-                Method::SvdLora { rank, inner_rank: inner, with_values }
-            }
-        }
-    }
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Form::Lora(rank) => write!(f, "LoRA r = {rank}"),
-            Form::SvdLora { rank, inner, .. } => write!(f, "SVD-LoRA r = {rank}, r' = {inner}"),
-        }
-    }
-}
-
-/// One training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Trial {
-    /// The task.
-    pub task: Task,
-    /// The adapter.
-    pub form: Form,
-    /// The learning rate, times 10^-4.
-    pub rate: u32,
-    /// Epochs, of the network before too.
-    pub epochs: u64,
-    /// The seed of network, adapters and order.
-    pub seed: u64,
-}
-
-impl fmt::Display for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Trial { task, form, rate, seed, .. } = self;
-        write!(f, "{}, {form}, learning rate {rate}e-4, seed {seed}", task.name())
-    }
-}
-
-impl Trial {
-    /// r and r' of SVD-LoRA.
-    fn ranks(&self) -> Option<(usize, usize, bool)> {
-        match self.form {
-            Form::Lora(_) => None,
-            Form::SvdLora { rank, inner, with_values } => Some((rank, inner, with_values)),
-        }
-    }
-}
-
 row! {
     /// A row of the table.
     Row of trial: Trial {
         /// The task.
         task: Task = trial.task,
-        /// The rank of LoRA; empty for SVD-LoRA.
-        lora: Option<usize> = if let Form::Lora(rank) = trial.form { Some(rank) } else { None },
-        /// r of SVD-LoRA.
-        rank: Option<usize> = trial.ranks().map(|r| r.0),
-        /// r'.
-        inner: Option<usize> = trial.ranks().map(|r| r.1),
-        /// Whether the singular values are trained too.
-        with_values: Option<bool> = trial.ranks().map(|r| r.2),
+        /// The method.
+        method: Form = trial.method,
         /// The learning rate, times 10^-4.
         rate: u32 = trial.rate,
         /// Epochs.
@@ -190,12 +115,12 @@ impl Study for SvdLora {
             let inner = config.inner.iter().filter(move |inner| **inner <= rank);
             inner.map(move |&inner| Form::SvdLora { rank, inner, with_values })
         });
-        let forms: Vec<Form> = config.lora.iter().map(|rank| Form::Lora(*rank)).chain(grid).collect();
+        let methods: Vec<Form> = config.lora.iter().map(|rank| Form::Lora(*rank)).chain(grid).collect();
         let mut out = Vec::new();
         for &task in &config.tasks {
-            for &form in &forms {
+            for &method in &methods {
                 for &rate in &config.rates {
-                    out.extend((0..config.seeds).map(|seed| Trial { task, form, rate, epochs, seed }));
+                    out.extend((0..config.seeds).map(|seed| Trial { task, method, rate, epochs, seed }));
                 }
             }
         }
@@ -212,7 +137,7 @@ impl Study for SvdLora {
 
     fn solve(self, _: &Config, trial: &Trial) -> Result<Row> {
         let (data, base) = (data(trial.task)?, base(trial.epochs, trial.seed)?);
-        let network = base.network.adapt(Some(&trial.form.method()), 1.0, trial.seed)?;
+        let network = base.network.adapt(trial.method.method().as_ref(), 1.0, trial.seed)?;
         let network = with_frozen_head(network);
         let upright = confusion(&network, &study::data(Task::Upright)?.test)?.accuracy();
         let trainer = study::train(network, &data, trial.rate, trial.epochs, trial.seed)?;
@@ -228,13 +153,8 @@ impl Study for SvdLora {
     }
 
     fn trial(self, row: &Row) -> Result<Trial> {
-        let Row { task, rate, epochs, seed, .. } = *row;
-        let form = match (row.lora, row.rank, row.inner, row.with_values) {
-            (Some(rank), None, None, None) => Form::Lora(rank),
-            (None, Some(rank), Some(inner), Some(with_values)) => Form::SvdLora { rank, inner, with_values },
-            _ => bail!("either `lora` or `rank`, `inner` and `with_values` are needed"),
-        };
-        Ok(Trial { task, form, rate, epochs, seed })
+        let Row { task, method, rate, epochs, seed, .. } = *row;
+        Ok(Trial { task, method, rate, epochs, seed })
     }
 
     fn sheets(self, rows: &[Row]) -> Result<Vec<(String, Sheet)>> {
