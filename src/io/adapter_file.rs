@@ -214,7 +214,9 @@ impl<T: Scalar> AdapterFile<T> {
         let prefix = match text(VERSION.0).as_deref() {
             Some("1") => "",
             Some(version) if version == VERSION.1 => PREFIX,
-            found => return Err(bad(format!("no file of adapters of version 1 or {}: {found:?}", VERSION.1))),
+            found => {
+                return Err(bad(format!("no file of adapters of version 1 or {}: {found:?}", VERSION.1)));
+            }
         };
         let mut out = Self::new(&text(BASE).unwrap_or_default());
         out.task = text(TASK);

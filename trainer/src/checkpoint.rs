@@ -1,7 +1,7 @@
 //! A training run in a file, from which it goes on bit by bit as if it had not stopped.
 //!
 //! The file is a safetensors file: for each group `values.K`, `first.K`, `second.K` (the moments) and
-//! `best.K`; as texts the settings, the names of the groups (`group.K`) and how many there are (`groups`), a checksum
+//! `best.K`; as texts the settings, what the groups are (`group.K`) and how many there are (`groups`), a checksum
 //! of what is not trained (`frozen`), the epoch, the steps, the best epoch and its score. The order of the samples
 //! is a function of seed and epoch.
 
@@ -49,7 +49,10 @@ pub fn save<T: Scalar, M: Model<T>>(trainer: &Trainer<T, M>, path: &Path) -> Res
 fn identity<T: Scalar, M: Model<T>>(trainer: &Trainer<T, M>) -> Vec<(String, String)> {
     let groups = trainer.model.groups();
     let mut out = vec![("settings".to_string(), format!("{:?}", trainer.settings))];
-    out.extend(groups.iter().enumerate().map(|(k, group)| (format!("group.{k}"), group.name.clone())));
+    for (k, Group { name, form, .. }) in groups.iter().enumerate() {
+        let form = if form.is_empty() { String::new() } else { format!(" ({form})") };
+        out.push((format!("group.{k}"), format!("{name}{form}")));
+    }
     out.push(("groups".to_string(), groups.len().to_string()));
     out.push(("frozen".to_string(), format!("{:016x}", trainer.model.frozen())));
     out

@@ -70,14 +70,22 @@ impl<T: Scalar> Layer<T> {
 
     /// The trained numbers, copied; `start` stands before their names.
     pub fn groups(&self, start: &str, head: bool, decay: bool) -> Vec<Group<T>> {
-        let group = |what, decay, values| Group { name: format!("{start}{what}"), decay, head, values };
+        let group = |what, decay, values| Group {
+            name: format!("{start}{what}"),
+            form: String::new(),
+            decay,
+            head,
+            values,
+        };
         match &self.weight {
             Weight::Frozen(_) | Weight::Rounded(_) => Vec::new(),
             Weight::Full(w) => {
                 let bias = (!self.bias.is_empty()).then(|| group("bias", false, self.bias.clone()));
                 [group("weight", decay, entries(w.as_ref()))].into_iter().chain(bias).collect()
             }
-            Weight::Adapted(adapted) => vec![group(&described(adapted), decay, adapted.values())],
+            Weight::Adapted(adapted) => {
+                vec![Group { form: form(adapted), ..group("adapter", decay, adapted.values()) }]
+            }
         }
     }
 
@@ -136,14 +144,14 @@ pub fn set_layers<'a, T: Scalar>(
 }
 
 /// All that tells an adapter from others with as many numbers.
-fn described<T: Scalar>(adapted: &Adapted<T>) -> String {
-    let mut out = format!("adapter ({}", adapted.adapter().name());
+fn form<T: Scalar>(adapted: &Adapted<T>) -> String {
+    let mut out = adapted.adapter().name().to_string();
     for Part { name, terms, rows, cols } in adapted.adapter().parts().iter() {
         let terms = if *terms == 1 { String::new() } else { format!("{terms}x") };
         out += &format!(", {name} {terms}{rows}x{cols}");
     }
     let magnitude = if adapted.magnitude().is_some() { ", magnitude" } else { "" };
-    format!("{out}{magnitude}, scaling {})", adapted.scaling())
+    format!("{out}{magnitude}, scaling {}", adapted.scaling())
 }
 
 /// Column j of a matrix that is stored by columns.

@@ -7,8 +7,10 @@ use lowrank::faer::Mat;
 /// Trained numbers with a name; the optimizer keeps its state for each of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group<T> {
-    /// The layer and what they are: `layer 2, weight`, `layer 1, adapter (lora, b 16x2, a 2x64, scaling 1)`.
+    /// The layer and what they are: `layer 2, weight`.
     pub name: String,
+    /// What else tells what is computed of them: the method, sizes and scaling of an adapter; empty for others.
+    pub form: String,
     /// Whether the decay of weights is for them; not for biases.
     pub decay: bool,
     /// Whether they are of the head, the last layer, which may have a learning rate of its own.

@@ -89,7 +89,12 @@ impl AdamW {
     ) -> Result<f64> {
         if [gradients.len(), state.moments.len()] != [groups.len(); 2] {
             let counts = (gradients.len(), state.moments.len(), groups.len());
-            bail!("{} gradients and {} states for {} groups: one each is needed", counts.0, counts.1, counts.2);
+            bail!(
+                "{} gradients and {} states for {} groups: one each is needed",
+                counts.0,
+                counts.1,
+                counts.2
+            );
         }
         for ((group, gradient), [first, second]) in groups.iter().zip(gradients).zip(&state.moments) {
             let (found, count) = ([gradient, first, second].map(Vec::len), group.values.len());

@@ -62,7 +62,8 @@ impl Folder {
             ),
             _ => {}
         }
-        match OLD.iter().find(|name| !options.resume && !options.overwrite && folder.path.join(name).exists()) {
+        match OLD.iter().find(|name| !options.resume && !options.overwrite && folder.path.join(name).exists())
+        {
             Some(name) => bail!("{shown} holds {name}: replace it (--overwrite), or name another --out"),
             None => Ok(folder),
         }
@@ -101,7 +102,9 @@ impl Folder {
     /// Where the file, or the one before it, cannot be read or written.
     pub fn conclude(&self, mut summary: Summary) -> Result<Summary> {
         let path = self.path.join(SUMMARY);
-        if summary.step_seconds.is_nan() && let Some(text) = read(&path)? {
+        if summary.step_seconds.is_nan()
+            && let Some(text) = read(&path)?
+        {
             let old: Vec<Summary> = from_csv(&text).with_context(|| path.display().to_string())?;
             if let Some(old) = old.into_iter().next() {
                 (summary.step_seconds, summary.peak_bytes) = (old.step_seconds, old.peak_bytes);

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn objects_with_ever_new_keys_take_no_more_than_the_file() {
-        let line = |k: usize| format!("{{\"text\": \"a\", \"label\": {}, \"key {k}\": {{\"at\": 1}}}}\n", k % 2);
+        let line =
+            |k: usize| format!("{{\"text\": \"a\", \"label\": {}, \"key {k}\": {{\"at\": 1}}}}\n", k % 2);
         let text: String = (0..2000).map(line).collect();
         let table = objects(Path::new("x.jsonl"), &text).unwrap();
         assert_eq!((table.header.len(), table.rows.len()), (2002, 2000));

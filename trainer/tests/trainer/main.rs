@@ -103,7 +103,14 @@ fn steps_are_those_of_pytorch() {
         [0.7203625168066812, -1.9670476144279168, 0.671818343980082],
     ];
     let adam = AdamW { rate: 0.1, clip: f64::INFINITY, ..Default::default() };
-    let mut groups = [Group { name: "p".into(), decay: true, head: false, values: vec![1.0f64, -2.0, 0.5] }];
+    let group = |name: &str, decay, values| Group {
+        name: name.to_string(),
+        form: String::new(),
+        decay,
+        head: false,
+        values,
+    };
+    let mut groups = [group("p", true, vec![1.0f64, -2.0, 0.5])];
     let mut state = adam.start(&groups);
     for (gradient, expected) in gradients.iter().zip(expected) {
         adam.step(&mut groups, &[gradient.to_vec()], &mut state, |_| 1.0).unwrap();
@@ -113,8 +120,7 @@ fn steps_are_those_of_pytorch() {
     }
     // Clipped at 1 the gradient (3, 0, 4) is (0.6, 0, 0.8), over all groups together.
     let adam = AdamW { clip: 1.0, ..adam };
-    let group = |count| Group { name: "g".into(), decay: false, head: false, values: vec![0.0f64; count] };
-    let mut groups = [group(2), group(1)];
+    let mut groups = [2, 1].map(|count| group("g", false, vec![0.0f64; count]));
     let mut state = adam.start(&groups);
     assert_eq!(adam.step(&mut groups, &[vec![3.0, 0.0], vec![4.0]], &mut state, |_| 1.0).unwrap(), 5.0);
     let first: Vec<f64> = state.moments.iter().flat_map(|[m, _]| m.clone()).collect();
