@@ -62,21 +62,15 @@ pub struct Options {
     /// Rank of svd-lora's correction (8)
     #[arg(long, value_name = "R", help_heading = "Adapter")]
     pub inner_rank: Option<usize>,
-    /// Matrices beside which an adapter stands, as PEFT's target_modules
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        default_value = "query,value",
-        help_heading = "Adapter"
-    )]
-    pub targets: Vec<String>,
+    /// Matrices beside which an adapter stands, as PEFT's target_modules [default: query,value]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Adapter")]
+    pub targets: Option<Vec<String>>,
     /// In these blocks only, counted from 0: 3-5 or 4 [default: all]
     #[arg(long, value_name = "FIRST-LAST", value_parser = layers, help_heading = "Adapter")]
     pub layers: Option<Range<usize>>,
-    /// Scaling c of W x + c dW x (LoRA's alpha over rank)
-    #[arg(long, value_name = "C", default_value_t = 4.0, help_heading = "Adapter")]
-    pub scaling: f64,
+    /// Scaling c of W x + c dW x (LoRA's alpha over rank) [default: 4]
+    #[arg(long, value_name = "C", help_heading = "Adapter")]
+    pub scaling: Option<f64>,
     /// What stands for a text: its first token, as Hugging Face's classifiers take it, or the mean of all, which
     /// suits sentence encoders such as MiniLM
     #[arg(long, value_enum, default_value_t = Pool::First, help_heading = "Adapter")]
@@ -109,7 +103,8 @@ pub struct Options {
     /// Seed of head, adapter, order and of samples that are drawn
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Store the frozen weights in 16 bits (bfloat16); a GPU then multiplies in them too
+    /// Round the frozen weights to 16 bits (bfloat16), in which the processor stores them, but for the matrices beside
+    /// which an adapter stands: these take 32. A GPU multiplies in 16 too
     #[arg(long, help_heading = "Training")]
     pub bf16: bool,
     /// On a GPU: multiply on its tensor cores, with 10 bits of each fraction
@@ -222,7 +217,9 @@ impl Options {
         }
         let adapter = !matches!(self.method, Tuning::Head | Tuning::Full);
         for (name, wrong) in [
+            ("targets", self.targets.is_some() && !adapter),
             ("layers", self.layers.is_some() && !adapter),
+            ("scaling", self.scaling.is_some() && !adapter),
             ("rate", self.rate.is_some() && self.method == Tuning::Head),
             ("bf16", self.bf16 && self.method == Tuning::Full),
         ] {
@@ -248,8 +245,12 @@ impl Options {
                 with_values: true,
             },
         };
-        let targets = self.targets.iter().map(|name| name.trim().to_string()).collect();
-        Ok(Training::Adapter { method, scaling: self.scaling, targets, layers: self.layers.clone() })
+        let targets = match &self.targets {
+            Some(targets) => targets.iter().map(|name| name.trim().to_string()).collect(),
+            None => ["query", "value"].map(String::from).into(),
+        };
+        let (scaling, layers) = (self.scaling.unwrap_or(4.0), self.layers.clone());
+        Ok(Training::Adapter { method, scaling, targets, layers })
     }
 
     /// How it is trained, the epoch picked by this metric where no other is asked for.
