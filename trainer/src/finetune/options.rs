@@ -50,10 +50,10 @@ pub struct Options {
     /// What is trained, beside the head
     #[arg(long, value_enum, default_value_t = Tuning::Lora, help_heading = "Adapter")]
     pub method: Tuning,
-    /// Rank of lora, dora (8), lokr, kadaptation (2), and of svd-lora's weight (half the width)
+    /// Rank of lora, dora (8), lo-kr, k-adaptation (2), and of svd-lora's weight (half the width)
     #[arg(long, value_name = "R", help_heading = "Adapter")]
     pub rank: Option<usize>,
-    /// Terms of lsr (16) and kadaptation (4)
+    /// Terms of lsr (16) and k-adaptation (4)
     #[arg(long, value_name = "S", help_heading = "Adapter")]
     pub terms: Option<usize>,
     /// Ranks of lsr's factors (2x2)
@@ -135,7 +135,6 @@ A run that was stopped goes on with the same options and --resume: at most an ep
 
 /// What is trained, beside the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
 pub enum Tuning {
     /// Low-rank adaptation
     Lora,
@@ -144,13 +143,15 @@ pub enum Tuning {
     /// LoRA whose factors are sums of Kronecker products
     Lsr,
     /// A Kronecker product
+    #[value(alias = "krona")]
     KronA,
     /// A Kronecker product whose larger factor is of low rank
+    #[value(alias = "lokr")]
     LoKr,
-    /// A sum of Kronecker products with shared factors
+    /// A sum of Kronecker products with low-rank factors
+    #[value(alias = "kadaptation")]
     KAdaptation,
     /// A low-rank correction of the truncated singular values
-    #[value(name = "svd-lora")]
     SvdLora,
     /// The head alone
     Head,

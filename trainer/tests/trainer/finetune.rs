@@ -216,7 +216,7 @@ fn all_is_exported_under_the_names_of_the_file() {
     for (words, file) in [
         ("--method full --rate 1e-3", "model.safetensors"),
         ("--method head", "head.safetensors"),
-        ("--method krona --pooling mean", "native.safetensors"),
+        ("--method kron-a --pooling mean", "native.safetensors"),
         ("--method svd-lora --inner-rank 2 --bf16", "adapter_model.safetensors"),
         ("--method dora --rank 2", "adapter_model.safetensors"),
     ] {
