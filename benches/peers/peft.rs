@@ -1,8 +1,8 @@
 //! Our side of the check with Hugging Face's PEFT; `benches/peers/peft_check.py` runs it.
 //!
-//! `BASE OUT`: reads the BERT in the folder BASE, puts each adapter that is of low rank beside its queries and
-//! values, with numbers as after a training, moves the head, and writes into `OUT/METHOD` a folder of PEFT with the
-//! native factors and `ours.safetensors`: sequences of tokens `tokens.K`, the logits (sequences, classes) of
+//! `BASE OUT`: reads the BERT or RoBERTa in the folder BASE, puts each adapter that is of low rank beside its queries
+//! and values, with numbers as after a training, moves the head, and writes into `OUT/METHOD` what a training exports
+//! and `ours.safetensors`: sequences of tokens `tokens.K`, the logits (sequences, classes) of
 //! the encoder with its adapters and with them merged, `logits` and `merged`; for each adapted layer inputs
 //! `PATH.x` (samples, n), outputs without bias `PATH.y` (samples, m), and, for SVD-LoRA, the truncated weight
 //! `PATH.base` beside which the adapter stands. Without arguments nothing is done.
@@ -10,12 +10,13 @@
 use anyhow::{Context, Result};
 use lowrank::Scalar;
 use lowrank::faer::Mat;
-use lowrank::io::{AdapterFile, AdapterLayer, write_safetensors};
+use lowrank::io::write_safetensors;
 use lowrank::layers::adapter::{Adapted, Method};
 use lowrank::matrix::array_of;
 use lowrank::ndarray::{Array1, ArrayD};
 use lowrank::random::gaussian;
-use lowrank_trainer::encoder::{Encoder, Loading, Training};
+use lowrank_trainer::encoder::{Config, Encoder, Loading, Training};
+use lowrank_trainer::finetune;
 use lowrank_trainer::layer::Weight;
 use lowrank_trainer::model::Model;
 use lowrank_trainer::text::Tokens;
@@ -23,12 +24,13 @@ use std::path::Path;
 
 const SAMPLES: usize = 32;
 const SCALING: f64 = 1.7;
-const METHODS: [(&str, Method); 6] = [
+const METHODS: [(&str, Method); 7] = [
     ("lora", Method::Lora { rank: 8 }),
     ("dora", Method::Dora { rank: 4 }),
     ("lsr", Method::Lsr { terms: 3, ranks: (2, 2), shapes: None }),
     // One term: LoRA's factors are Kronecker products.
     ("krona-in-factors", Method::Lsr { terms: 1, ranks: (2, 2), shapes: None }),
+    ("kadaptation", Method::KAdaptation { terms: 2, rank: 2 }),
     ("svd-lora", Method::SvdLora { rank: 6, inner_rank: 3, with_values: false }),
     ("svd-lora-with-values", Method::SvdLora { rank: 6, inner_rank: 3, with_values: true }),
 ];
@@ -59,30 +61,19 @@ fn export(base: &Encoder<f32>, method: Method, folder: &Path) -> Result<()> {
     head.flat_map(|group| &mut group.values).for_each(|x| *x += 0.25);
     encoder.set(&groups)?;
 
-    let mut file = AdapterFile::<f32>::new("base");
-    file.task = Some("SEQ_CLS".into());
     let mut arrays: Vec<(String, ArrayD<f32>)> = Vec::new();
     let mut put = |name: String, matrix: Mat<f32>| arrays.push((name, array_of(matrix.as_ref()).into_dyn()));
     for (k, (name, layer)) in encoder.parts().into_iter().enumerate() {
-        let path = format!("bert.{name}");
-        match &layer.weight {
-            Weight::Adapted(adapted) => {
-                let x = gaussian::<f32>(adapted.base().ncols(), SAMPLES, k as u64, "inputs");
-                put(format!("{path}.y"), adapted.step().forward(x.as_ref())?.transpose().to_owned());
-                put(format!("{path}.x"), x.transpose().to_owned());
-                if matches!(method, Method::SvdLora { .. }) {
-                    put(format!("{path}.base"), adapted.base().to_owned());
-                }
-                file.layers.insert(path, AdapterLayer::of(adapted));
-            }
-            Weight::Full(w) => {
-                file.heads.insert(format!("{name}.weight"), array_of(w.as_ref()).into_dyn());
-                file.heads.insert(format!("{name}.bias"), Array1::from(layer.bias.clone()).into_dyn());
-            }
-            _ => {}
+        let Weight::Adapted(adapted) = &layer.weight else { continue };
+        let path = finetune::export::path(&encoder, &name);
+        let x = gaussian::<f32>(adapted.base().ncols(), SAMPLES, k as u64, "inputs");
+        put(format!("{path}.y"), adapted.step().forward(x.as_ref())?.transpose().to_owned());
+        put(format!("{path}.x"), x.transpose().to_owned());
+        if matches!(method, Method::SvdLora { .. }) {
+            put(format!("{path}.base"), adapted.base().to_owned());
         }
     }
-    let sequences = sequences(base.config().vocabulary as u32);
+    let sequences = sequences(base.config());
     let inputs: Vec<&Tokens> = sequences.iter().collect();
     put("logits".into(), encoder.logits(&inputs)?.transpose().to_owned());
     put("merged".into(), encoder.adapt(&Training::Head, 0)?.logits(&inputs)?.transpose().to_owned());
@@ -90,15 +81,15 @@ fn export(base: &Encoder<f32>, method: Method, folder: &Path) -> Result<()> {
         let ids: Vec<f32> = sequence.ids.iter().map(|id| *id as f32).collect();
         arrays.push((format!("tokens.{k}"), Array1::from(ids).into_dyn()));
     }
-    file.write_peft(folder)?;
+    finetune::export::write(&encoder, "base", folder)?;
     let views: Vec<_> = arrays.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
     Ok(write_safetensors(folder.join("ours.safetensors"), &views, &[])?)
 }
 
-/// Sequences of 3 to 12 tokens, none of them the padding.
-fn sequences(vocabulary: u32) -> Vec<Tokens> {
-    let ids =
-        |k: u32| (0..3 + k).map(|t| 1 + (7919 * (k + 1) * (t + 1)) % (vocabulary - 1)).collect::<Vec<_>>();
+/// Sequences of 3 to 12 tokens, none of them the padding, which is 0 or 1.
+fn sequences(config: &Config) -> Vec<Tokens> {
+    let count = config.vocabulary as u32 - 2;
+    let ids = |k: u32| (0..3 + k).map(|t| 2 + (7919 * (k + 1) * (t + 1)) % count).collect::<Vec<_>>();
     (0..10).map(ids).map(|ids| Tokens { types: vec![0; ids.len()], ids }).collect()
 }
 

@@ -4,8 +4,8 @@
     target/peft/bin/pip install -r benches/peers/peft_requirements.txt
     target/peft/bin/python benches/peers/peft_check.py [--model data/minilm]
 
-For a tiny BERT with random weights, made here, and for the one of --model if it is there, the Rust side
-(benches/peers/peft.rs) writes a folder of PEFT for each method that is of low rank. A warning, a key that is
+For the tiny BERT and RoBERTa of trainer/tests/checkpoints, and for the BERT of --model if it is there, the Rust side
+(benches/peers/peft.rs) exports an adapter of each method that is of low rank, with a head. A warning, a key that is
 missing or unexpected, a number that differs ends the check with an error. The logits of the whole encoder and
 the outputs of each adapted layer are compared before and after merging, relative to their largest entry, to
 1e-5; after unmerging the weights are those from before but for rounding. Printed beside is what
@@ -45,16 +45,6 @@ def pinned():
                 sys.exit(f"{name} {version(name)} is installed, {wanted} is asked for: pip install {line}")
 
 
-def tiny(folder):
-    """A BERT with random weights."""
-    config = transformers.BertConfig(
-        vocab_size=60, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
-        max_position_embeddings=16, num_labels=3,
-    )
-    torch.manual_seed(0)
-    transformers.BertForSequenceClassification(config).save_pretrained(folder)
-
-
 def classifier(model, folder):
     """A trained encoder with a head, which is random: to be trained."""
     config = transformers.AutoConfig.from_pretrained(model, num_labels=3)
@@ -70,7 +60,8 @@ def classifier(model, folder):
 
 def load(base, folder, layers):
     """The base with PEFT's adapter; for SVD-LoRA the base has the truncated weights."""
-    model, info = transformers.BertForSequenceClassification.from_pretrained(base, output_loading_info=True)
+    of = transformers.AutoModelForSequenceClassification
+    model, info = of.from_pretrained(base, output_loading_info=True)
     if any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")):
         sys.exit(f"{base}: {info}")
     state = model.state_dict()
@@ -140,17 +131,16 @@ def main():
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}")
     print(f"{'model':10}{'method':24}{'apart':>9}{'merged':>9}{'unmerged':>10}{'bf16':>9}")
     with tempfile.TemporaryDirectory() as scratch:
-        bases = {"tiny": Path(scratch) / "tiny"}
-        tiny(bases["tiny"])
+        bases = {name: ROOT / "trainer/tests/checkpoints" / name for name in ("bert", "roberta")}
         if (model / "model.safetensors").exists():
             bases[model.name] = Path(scratch) / "model"
             classifier(model, bases[model.name])
         for name, base in bases.items():
             out = Path(scratch) / f"{name}-out"
-            run = ["cargo", "bench", "--quiet", "-p", "lowrank-trainer", "--bench", "peft", "--", base, out]
+            run = ["cargo", "bench", "--quiet", "--workspace", "--bench", "peft", "--", base, out]
             subprocess.run(run, cwd=ROOT, check=True)
             folders = sorted(out.iterdir())
-            if len(folders) < 6:
+            if len(folders) < 7:
                 sys.exit(f"only {len(folders)} adapters were written")
             for folder in folders:
                 (apart, merged, unmerged), rounded = check(base, folder)

@@ -12,6 +12,7 @@ use lowrank::LowRank;
 use lowrank::faer::Mat;
 use lowrank::layers::adapter::{Adapter, Lsr, LsrShapes, balanced};
 use lowrank::layers::optimal_update;
+use lowrank::matrix::slice_norm;
 use lowrank::random::gaussian;
 use lowrank::svd::{Rank, recompress};
 use serde::{Deserialize, Serialize};
@@ -120,8 +121,7 @@ impl Update {
 
     /// The error of the best update of this rank, of which the values after it are missing.
     fn truncation(&self, rank: usize) -> f64 {
-        let norm = |values: &[f64]| values.iter().fold(0.0, |sum, s| sum + s * s).sqrt();
-        norm(&self.values[rank.min(self.values.len())..]) / norm(&self.values)
+        slice_norm(&self.values[rank.min(self.values.len())..]) / slice_norm(&self.values)
     }
 }
 

@@ -3,6 +3,7 @@
 use lowrank_experiments::cli::draw;
 use lowrank_experiments::cp_recovery::{CpRecovery, Method};
 use lowrank_experiments::kronecker_speed::KroneckerSpeed;
+use lowrank_experiments::lora_to_lsr::LoraToLsr;
 use lowrank_experiments::lowrank_gemm::LowRankGemm;
 use lowrank_experiments::rmm::{self, Rmm};
 use lowrank_experiments::rsvd::Rsvd;
@@ -226,6 +227,26 @@ fn low_rank_products() {
     let weights = rows.iter().find(|r| !r.weights.is_empty()).unwrap();
     assert_eq!(weights.n, 384);
     assert!(rows.iter().all(|r| r.rank_10_percent.is_some() == (r.error <= 0.1)));
+}
+
+#[test]
+fn lora_updates_of_weights_near_1e200_and_1e_minus_200() {
+    let folder = tempfile::tempdir().unwrap();
+    let w = lowrank::random::gaussian::<f64>(12, 8, 0, "a weight");
+    let errors = [0, 664, -664].map(|exponent| {
+        let path = folder.path().join(format!("{exponent}.safetensors"));
+        let w = lowrank::matrix::array_of(lowrank::matrix::scaled(&w, exponent)).into_dyn();
+        lowrank::io::write_safetensors(&path, &[("w", w.view())], &[]).unwrap();
+        let weights = format!("weights = [\"{}:w\"]", path.display());
+        let config = LoraToLsr.parse(&format!("seeds = 1\nroot = 2\nterms = [3]\ngaussian = []\n{weights}"));
+        let config = config.unwrap();
+        let row = LoraToLsr.solve(&config, &LoraToLsr.trials(&config)[0]).unwrap();
+        [row.left_error, row.right_error, row.error, row.lora_error, row.left_out.unwrap()]
+    });
+    assert!(errors[0].iter().all(|error| (0.05..1.0).contains(error)), "{errors:?}");
+    for k in 0..5 {
+        assert!(errors.iter().all(|far| (far[k] - errors[0][k]).abs() < 1e-12), "{errors:?}");
+    }
 }
 
 #[test]

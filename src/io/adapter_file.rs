@@ -3,9 +3,9 @@
 //!
 //! A layer is stored under its path in the model: the parts of its adapter as `PATH.a1` (s, m1, r1), ... (see
 //! [`crate::layers::adapter::Parts::array`]), what is fixed of SVD-LoRA as `PATH.u`, `PATH.s`, `PATH.v`, trained magnitudes as
-//! `PATH.magnitude`; and a text `PATH`: `lsr, scaling 4`. Heads stand under their own names, with the text
+//! `PATH.magnitude`; and a text `path:PATH`: `lsr, scaling 4`. Heads stand under their own names, with the text
 //! `head`. What is written is what is read, bit by bit; a tensor that is missing, has another shape, or that
-//! no text speaks of, is an error.
+//! no text speaks of, is an error. Files of version 1, whose texts are named `PATH` alone, are read too.
 //!
 //! | method | in PEFT |
 //! | --- | --- |
@@ -23,7 +23,9 @@ use ndarray::{Array1, ArrayD};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const VERSION: (&str, &str) = ("lowrank adapters", "1");
+const VERSION: (&str, &str) = ("lowrank adapters", "2");
+/// Before a path in the name of its text, so that no path is one of the names above and below; nothing in version 1.
+const PREFIX: &str = "path:";
 const BASE: &str = "base model";
 const TASK: &str = "task";
 const HEAD: &str = "head";
@@ -180,20 +182,20 @@ impl<T: Scalar> AdapterFile<T> {
         self.contents()?.write(path)
     }
 
-    fn contents(&self) -> Result<Contents<'_, T>> {
+    fn contents(&self) -> Result<Contents<T>> {
         if self.layers.is_empty() {
             let remedy = "give at least one adapted layer";
             return Err(Error::Parameter { name: "layers", value: "(none)".into(), remedy });
         }
         let mut arrays = Vec::new();
-        let mut texts = vec![(VERSION.0, VERSION.1.to_string()), (BASE, self.base_model.clone())];
-        texts.extend(self.task.clone().map(|task| (TASK, task)));
+        let mut texts = vec![(VERSION.0.into(), VERSION.1.into()), (BASE.into(), self.base_model.clone())];
+        texts.extend(self.task.clone().map(|task| (TASK.into(), task)));
         for (path, layer) in &self.layers {
-            texts.push((path, layer.arrays(path, &mut arrays)?));
+            texts.push((format!("{PREFIX}{path}"), layer.arrays(path, &mut arrays)?));
         }
         for (path, head) in &self.heads {
             check_finite_array("heads", head.view())?;
-            texts.push((path, HEAD.into()));
+            texts.push((format!("{PREFIX}{path}"), HEAD.into()));
             arrays.push((path.clone(), head.clone()));
         }
         Ok(Contents { arrays, texts })
@@ -209,23 +211,32 @@ impl<T: Scalar> AdapterFile<T> {
         let file = Safetensors::open(path)?;
         let bad = |reason: String| Error::Format { path: path.to_owned(), offset: 0, reason };
         let text = |name: &str| file.metadata().get(name).cloned();
-        match text(VERSION.0) {
-            Some(version) if version == VERSION.1 => {}
-            found => return Err(bad(format!("no file of adapters of version {}: {found:?}", VERSION.1))),
-        }
+        let prefix = match text(VERSION.0).as_deref() {
+            Some("1") => "",
+            Some(version) if version == VERSION.1 => PREFIX,
+            found => {
+                return Err(bad(format!("no file of adapters of version 1 or {}: {found:?}", VERSION.1)));
+            }
+        };
         let mut out = Self::new(&text(BASE).unwrap_or_default());
         out.task = text(TASK);
         let mut left: BTreeSet<&str> = file.tensors().keys().map(String::as_str).collect();
-        let texts = file.metadata().iter();
-        let texts = texts.filter(|(name, _)| ![VERSION.0, BASE, TASK].contains(&name.as_str()));
-        let (heads, layers): (Vec<_>, Vec<_>) = texts.partition(|(_, text)| *text == HEAD);
+        let mut texts = Vec::new();
+        for (name, text) in file.metadata() {
+            match name.strip_prefix(prefix) {
+                _ if [VERSION.0, BASE, TASK].contains(&name.as_str()) => {}
+                Some(path) => texts.push((path, text)),
+                None => return Err(bad(format!("unexpected text {name:?}"))),
+            }
+        }
+        let (heads, layers): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(_, text)| *text == HEAD);
         for (name, _) in heads {
-            if !left.remove(name.as_str()) {
+            if !left.remove(name) {
                 return Err(bad(format!("missing key {name:?}")));
             }
             let head = file.array::<T>(name)?;
             check_finite_array("heads", head.view()).map_err(|error| bad(format!("{name:?}: {error}")))?;
-            out.heads.insert(name.clone(), head);
+            out.heads.insert(name.into(), head);
         }
         for (name, text) in layers {
             let mut arrays = BTreeMap::new();
@@ -237,7 +248,7 @@ impl<T: Scalar> AdapterFile<T> {
             }
             let layer =
                 AdapterLayer::of_arrays(text, arrays).map_err(|e| bad(format!("layer {name:?}: {e}")))?;
-            out.layers.insert(name.clone(), layer);
+            out.layers.insert(name.into(), layer);
         }
         match left.first() {
             Some(key) => Err(bad(format!("unexpected key {key:?}"))),
@@ -282,15 +293,15 @@ impl<T: Scalar> AdapterFile<T> {
 }
 
 /// What goes into a file, checked.
-struct Contents<'a, T> {
+struct Contents<T> {
     arrays: Vec<(String, ArrayD<T>)>,
-    texts: Vec<(&'a str, String)>,
+    texts: Vec<(String, String)>,
 }
 
-impl<T: Scalar> Contents<'_, T> {
+impl<T: Scalar> Contents<T> {
     fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let arrays: Vec<_> = self.arrays.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
-        let texts: Vec<_> = self.texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let texts: Vec<_> = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         write_safetensors(path, &arrays, &texts)
     }
 }

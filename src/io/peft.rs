@@ -17,6 +17,8 @@ use std::path::Path;
 const CONFIG: &str = "adapter_config.json";
 const MODEL: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
+/// What PEFT trains in full, and as a whole, in models that classify, whether or not it is asked to.
+const CLASSIFIERS: [&str; 2] = ["classifier", "score"];
 /// A configuration is shorter than that.
 const LONGEST: u64 = 1 << 24;
 
@@ -103,9 +105,8 @@ impl<T: Scalar> PeftFolder<T> {
                 alphas.insert(path.clone(), json!(layer.alpha()));
             }
         }
-        let module = |path: &String| path.rsplit_once('.').map_or(path.clone(), |(module, _)| module.into());
-        let heads: BTreeSet<String> = self.heads.keys().map(module).collect();
-        if let Some(both) = heads.iter().find(|head| self.layers.contains_key(*head)) {
+        let heads: BTreeSet<&str> = self.heads.keys().map(|path| self.module(path)).collect();
+        if let Some(both) = self.layers.keys().find(|path| heads.iter().any(|head| within(path, head))) {
             return wrong("heads", both.clone(), "a module is either adapted or trained in full");
         }
         Ok(json!({
@@ -125,6 +126,14 @@ impl<T: Scalar> PeftFolder<T> {
             "use_dora": dora,
             "inference_mode": true,
         }))
+    }
+
+    /// The module of a head's weight: of a classifier all of it, since PEFT does not take a part of it by its name.
+    fn module<'a>(&self, path: &'a str) -> &'a str {
+        let own = path.rsplit_once('.').map_or(path, |(module, _)| module);
+        let classifies = matches!(self.task.as_deref(), Some("SEQ_CLS" | "TOKEN_CLS"));
+        let classifier = |module: &&str| CLASSIFIERS.iter().any(|name| matches(module, name));
+        modules(path).find(|module| classifies && classifier(module)).unwrap_or(own)
     }
 
     /// Reads a folder.
@@ -306,9 +315,9 @@ impl Config {
         (rank, alpha / below)
     }
 
-    /// Whether a weight belongs to a module that is trained in full.
+    /// Whether a weight belongs to a module that is trained in full, or to one within it.
     fn saves(&self, name: &str) -> bool {
-        name.rsplit_once('.').is_some_and(|(module, _)| self.heads.iter().any(|head| matches(module, head)))
+        modules(name).any(|module| self.heads.iter().any(|head| matches(module, head)))
     }
 
     /// Every target has a layer and every layer a target.
@@ -340,6 +349,16 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The modules that hold a weight, the outermost first.
+fn modules(weight: &str) -> impl Iterator<Item = &str> {
+    weight.match_indices('.').map(|(end, _)| &weight[..end])
+}
+
+/// Whether a path is that of a module or of one within it.
+fn within(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Whether a path is the name, or ends with it after a dot, as PEFT compares them.

@@ -1,10 +1,8 @@
 //! Rearrangements are read in place: the nearest sum, and unfoldings of many factors, copy no matrix.
 
-use crate::allocation::{alone, peak};
+use crate::allocation::{alone, peak, two_threads};
 use lowrank::Operator;
-use lowrank::faer::Mat;
 use lowrank::kronecker::Rearranged;
-use lowrank::matrix::Kernel;
 use lowrank::random::gaussian;
 use lowrank::separated::{Nearest, SeparationRank, nearest};
 use lowrank::svd::{Randomized, randomized};
@@ -12,13 +10,7 @@ use lowrank::svd::{Randomized, randomized};
 #[test]
 fn rearrangements_copy_no_matrix() {
     let _alone = alone();
-    // Two threads, and the workspace that products of matrices keep for each, asked for here.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let square = Mat::<f64>::ones(512, 512);
-    pool.broadcast(|_| {
-        let mut out = Mat::<f64>::zeros(512, 512);
-        f64::product(out.as_mut(), false, square.as_ref(), square.as_ref());
-    });
+    let pool = two_threads();
     let a = gaussian::<f64>(2304, 2304, 1, "a");
     let whole = 2304 * 2304 * 8;
     let shapes = [(48, 48), (48, 48)];

@@ -1,8 +1,7 @@
 //! What decompositions of tensors allocate, measured: not much more than their results.
 
-use crate::allocation::{alone, peak};
+use crate::allocation::{alone, peak, two_threads};
 use lowrank::faer::{Mat, MatRef};
-use lowrank::matrix::Kernel;
 use lowrank::ndarray::{ArrayD, IxDyn};
 use lowrank::random::gaussian;
 use lowrank::tensor::cp::{CpAls, CpStart, Masked, Sampled, cp_als, cp_masked, cp_sampled};
@@ -18,14 +17,8 @@ fn tensor(shape: &[usize]) -> ArrayD<f64> {
 #[test]
 fn no_more_than_the_result_and_a_quarter_of_the_input() {
     let _alone = alone();
-    // Two threads: what a thread needs is counted for each.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    // The product of matrices keeps a workspace for each thread, which is asked for here.
-    let square = Mat::<f64>::ones(512, 512);
-    pool.broadcast(|_| {
-        let mut out = Mat::<f64>::zeros(512, 512);
-        f64::product(out.as_mut(), false, square.as_ref(), square.as_ref());
-    });
+    // What a thread needs is counted for each.
+    let pool = two_threads();
     let shape = [200, 240, 220];
     let a = tensor(&shape);
     let quarter = a.len() * 8 / 4;

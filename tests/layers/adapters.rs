@@ -3,6 +3,7 @@
 use lowrank::faer::{Mat, MatRef};
 use lowrank::layers::adapter::*;
 use lowrank::layers::optimal_update;
+use lowrank::matrix::scaled;
 use lowrank::random::gaussian;
 use lowrank::svd::Rank;
 use lowrank::{Error, LowRank, Scalar};
@@ -247,6 +248,25 @@ fn a_lora_update_is_compressed_as_far_as_it_goes() {
         let error = relative(dense.as_ref(), factors.to_dense().as_ref());
         assert!((error - fit.relative_error).abs() < 1e-13, "{error} {}", fit.relative_error);
     }
+    // Near 1e200 and 1e-200 the same.
+    fn far<T: Scalar>(seed: u64, exponents: [(i32, i32); 3]) {
+        let shapes = LsrShapes { outputs: (4, 3), ranks: (2, 2), inputs: (4, 2) };
+        let (u, v) = (gaussian::<T>(12, 4, seed, "u"), gaussian::<T>(8, 4, seed, "v"));
+        let fit = |left, right| {
+            let factors = LowRank { u: scaled(u.as_ref(), left), v: scaled(v.as_ref(), right) };
+            let fit = Lsr::compress(&factors, shapes, 2).unwrap();
+            [fit.relative_errors.0, fit.relative_errors.1, fit.relative_error]
+        };
+        let near = fit(0, 0);
+        assert!(near.iter().all(|error| (0.1..1.0).contains(error)), "{near:?}");
+        for (left, right) in exponents {
+            for (far, near) in fit(left, right).iter().zip(near) {
+                assert!((far - near).abs() < 1e-5, "{left} {right}: {far} {near}");
+            }
+        }
+    }
+    far::<f64>(0, [(664, 664), (-664, -664), (-900, 900)]);
+    far::<f32>(0, [(100, 100), (-100, -100), (-80, 110)]);
     // And back: an LSR update is a LoRA update of rank r.
     let fit = Lsr::compress(&factors, shapes, 5).unwrap();
     let Delta::LowRank(x) = fit.adapter.delta() else { panic!("not of low rank") };

@@ -189,18 +189,64 @@ fn files_that_do_not_fit_are_refused() {
         ("lora, scaling 0.5", "lora, scaling 0.5, magnitude"),
         ("head", "lora, scaling 1"),
         ("lora, scaling 0.5", "head"),
-        ("1", "2"),
+        ("2", "3"),
     ] {
         let mut some = texts.clone();
         let place = some.iter().position(|(_, text)| text == from).unwrap();
         some[place].1 = to.into();
         refused(&arrays, &some, to);
     }
+    // A text of version 1, and one that no version has.
+    let mut some = texts.clone();
+    some.push((layer(0), "lora, scaling 0.5".into()));
+    assert!(refused(&arrays, &some, "a text without prefix").contains("unexpected text"));
     let none: Texts = vec![("format".into(), "pt".into())];
     assert!(refused(&arrays, &none, "another file").contains("version"));
     assert!(matches!(AdapterFile::<f64>::read(Path::new("nowhere")), Err(Error::Io { .. })));
     let error = restore::<f64>("lora", Default::default()).unwrap_err();
     assert!(matches!(error, Error::Shape { argument: "arrays", .. }), "{error}");
+}
+
+/// Layers and heads may have any name, those of the file's own texts too; and files of version 1 are read.
+#[test]
+fn names_do_not_collide_with_the_texts_of_the_file() {
+    let folder = Folder::new("names");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let path = folder.0.join("all.safetensors");
+    let names = ["base model", "lowrank adapters", "path:task", "path:", "task", "head"];
+    let mut written = AdapterFile::<f64>::new("a model");
+    for task in [None, Some("SEQ_CLS".to_string())] {
+        written.task = task;
+        for (name, method) in names.iter().zip(METHODS) {
+            written.layers.insert(name.to_string(), AdapterLayer::of(&trained(method)));
+        }
+        written.heads.insert("format".into(), array![0.1, -2.0].into_dyn());
+        written.write(&path).unwrap();
+        let read = AdapterFile::<f64>::read(&path).unwrap();
+        assert_eq!((&read.base_model, &read.task), (&written.base_model, &written.task));
+        assert_eq!((&read.heads, read.layers.len()), (&written.heads, names.len()));
+        for (name, layer) in &written.layers {
+            assert_eq!(read.layers[name].adapter.parts(), layer.adapter.parts(), "{name}");
+        }
+    }
+    let new = file::<f64>(&METHODS);
+    new.write(&path).unwrap();
+    let whole = Safetensors::open(&path).unwrap();
+    let arrays: Arrays = whole.tensors().keys().map(|k| (k.clone(), whole.array(k).unwrap())).collect();
+    let arrays: Vec<_> = arrays.iter().map(|(k, a)| (k.as_str(), a.view())).collect();
+    let old = |(name, text): (&String, &String)| match name.strip_prefix("path:") {
+        Some(path) => (path.to_string(), text.clone()),
+        None => (name.clone(), text.replace('2', "1")),
+    };
+    let texts: Texts = whole.metadata().iter().map(old).collect();
+    let texts: Vec<_> = texts.iter().map(|(k, t)| (k.as_str(), t.as_str())).collect();
+    assert!(texts.contains(&("lowrank adapters", "1")));
+    write_safetensors(&path, &arrays, &texts).unwrap();
+    let read = AdapterFile::<f64>::read(&path).unwrap();
+    assert_eq!((&read.task, &read.heads, read.layers.len()), (&new.task, &new.heads, METHODS.len()));
+    for (name, layer) in &new.layers {
+        assert_eq!(read.layers[name].adapter.parts(), layer.adapter.parts(), "{name}");
+    }
 }
 
 #[test]

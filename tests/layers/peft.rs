@@ -78,6 +78,31 @@ fn folders_of_peft_are_read_and_written_bit_by_bit() {
     }
 }
 
+/// PEFT saves a classifier as a whole: `modules_to_save` must not name a part of it, such as RoBERTa's.
+#[test]
+fn a_classifier_of_several_layers_is_saved_as_a_whole() {
+    let mut written = PeftFolder::<f32>::read(fixture("lora")).unwrap();
+    let head = written.heads.remove("classifier.weight").unwrap();
+    written.heads =
+        ["dense", "out_proj"].map(|name| (format!("classifier.{name}.weight"), head.clone())).into();
+    let folder = Folder::new("classifier");
+    for (task, modules) in [
+        (Some("SEQ_CLS"), "\"modules_to_save\":[\"classifier\"]"),
+        (None, "\"modules_to_save\":[\"classifier.dense\",\"classifier.out_proj\"]"),
+    ] {
+        written.task = task.map(String::from);
+        written.write(&folder.0).unwrap();
+        let text = std::fs::read_to_string(folder.0.join("adapter_config.json")).unwrap();
+        let text: String = text.split_whitespace().collect();
+        assert!(text.contains(modules), "{text}");
+        assert_eq!(PeftFolder::<f32>::read(&folder.0).unwrap().heads, written.heads);
+    }
+    // Within what is trained in full nothing is adapted.
+    written.task = Some("SEQ_CLS".into());
+    written.layers.insert("classifier.inner".into(), written.layers[QUERY].clone());
+    assert!(matches!(written.write(&folder.0), Err(Error::Parameter { name: "heads", .. })));
+}
+
 #[test]
 fn an_adapter_goes_there_and_back() {
     let w = gaussian::<f64>(12, 8, 0, "w");

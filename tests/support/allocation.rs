@@ -1,5 +1,8 @@
 //! The most memory in use at once. It counts for the whole program: its tests hold [`alone`].
 
+use lowrank::faer::Mat;
+use lowrank::matrix::Kernel;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,4 +48,15 @@ pub fn peak<X>(work: impl FnOnce() -> X) -> (X, usize) {
     MOST.store(before, Ordering::Relaxed);
     let out = work();
     (out, MOST.load(Ordering::Relaxed) - before)
+}
+
+/// Two threads that have asked for what they keep: the workspace of products of matrices.
+pub fn two_threads() -> ThreadPool {
+    let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let square = Mat::<f64>::ones(512, 512);
+    pool.broadcast(|_| {
+        let mut out = Mat::<f64>::zeros(512, 512);
+        f64::product(out.as_mut(), false, square.as_ref(), square.as_ref());
+    });
+    pool
 }

@@ -1,8 +1,9 @@
 //! A training run in a file, from which it goes on bit by bit as if it had not stopped.
 //!
 //! The file is a safetensors file: for each group `values.K`, `first.K`, `second.K` (the moments) and
-//! `best.K`; as texts the settings, the epoch, the steps, the best epoch and its score, and a checksum of
-//! the frozen numbers, which are not stored. The order of the samples is a function of seed and epoch.
+//! `best.K`; as texts the settings, what the groups are (`group.K`) and how many there are (`groups`), a checksum
+//! of what is not trained (`frozen`), the epoch, the steps, the best epoch and its score. The order of the samples
+//! is a function of seed and epoch.
 
 use crate::model::{Group, Model};
 use crate::optimizer::State;
@@ -30,27 +31,38 @@ pub fn save<T: Scalar, M: Model<T>>(trainer: &Trainer<T, M>, path: &Path) -> Res
         put("first", k, first)?;
         put("second", k, second)?;
     }
-    let mut texts = vec![
-        ("settings", format!("{:?}", trainer.settings)),
-        ("frozen", format!("{:016x}", trainer.model.frozen())),
-        ("epoch", trainer.epoch.to_string()),
-        ("steps", trainer.state.steps.to_string()),
-    ];
+    let mut texts = identity(trainer);
+    let mut tell = |name: &str, text: String| texts.push((name.to_string(), text));
+    tell("epoch", trainer.epoch.to_string());
+    tell("steps", trainer.state.steps.to_string());
     if let Some(Best { epoch, score, groups }) = &trainer.best {
         groups.iter().enumerate().try_for_each(|(k, group)| put("best", k, &group.values))?;
-        texts.push(("best epoch", epoch.to_string()));
-        texts.push(("best score", score.to_string())); // the shortest text that gives it back
+        tell("best epoch", epoch.to_string());
+        tell("best score", score.to_string()); // the shortest text that gives it back
     }
     let arrays: Vec<_> = arrays.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
-    let texts: Vec<_> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Ok(write_safetensors(path, &arrays, &texts)?)
+}
+
+/// What a run shares with its checkpoints, as texts.
+fn identity<T: Scalar, M: Model<T>>(trainer: &Trainer<T, M>) -> Vec<(String, String)> {
+    let groups = trainer.model.groups();
+    let mut out = vec![("settings".to_string(), format!("{:?}", trainer.settings))];
+    for (k, Group { name, form, .. }) in groups.iter().enumerate() {
+        let form = if form.is_empty() { String::new() } else { format!(" ({form})") };
+        out.push((format!("group.{k}"), format!("{name}{form}")));
+    }
+    out.push(("groups".to_string(), groups.len().to_string()));
+    out.push(("frozen".to_string(), format!("{:016x}", trainer.model.frozen())));
+    out
 }
 
 /// Puts a run of the same model and settings back to where the file was written.
 ///
 /// # Errors
-/// Where the file cannot be read, or is of other settings, frozen numbers or trained numbers; the run is
-/// unchanged then.
+/// Where the file cannot be read, or is of other settings, trained numbers (naming the first group that is another)
+/// or frozen numbers; the run is unchanged then.
 pub fn load<T: Scalar, M: Model<T>>(trainer: &mut Trainer<T, M>, path: &Path) -> Result<()> {
     let file = Safetensors::open(path)?;
     restore(trainer, &file).with_context(|| format!("the checkpoint {}", path.display()))
@@ -58,10 +70,9 @@ pub fn load<T: Scalar, M: Model<T>>(trainer: &mut Trainer<T, M>, path: &Path) ->
 
 fn restore<T: Scalar, M: Model<T>>(trainer: &mut Trainer<T, M>, file: &Safetensors) -> Result<()> {
     let text = |name: &str| file.metadata().get(name).with_context(|| format!("`{name}` is missing"));
-    let frozen = format!("{:016x}", trainer.model.frozen());
-    for (name, mine) in [("settings", format!("{:?}", trainer.settings)), ("frozen", frozen)] {
-        let found = text(name)?;
-        if *found != mine {
+    for (name, mine) in identity(trainer) {
+        let found = file.metadata().get(&name).map_or("missing", String::as_str);
+        if found != mine {
             bail!(
                 "`{name}` is {found} there and {mine} here: go on with the model and settings it was written with"
             );

@@ -1,11 +1,11 @@
 //! One affine layer: its weight in the forms it can have, and the numbers of it that are trained.
 
 use crate::brain::Brain;
-use crate::model::{Checksum, Group};
+use crate::model::{Checksum, Group, NotFinite};
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
-use lowrank::layers::adapter::Adapted;
+use lowrank::layers::adapter::{Adapted, Part};
 use lowrank::matrix::check_finite_slice;
 
 /// How the weight (m, n) of a layer is stored and trained.
@@ -70,14 +70,22 @@ impl<T: Scalar> Layer<T> {
 
     /// The trained numbers, copied; `start` stands before their names.
     pub fn groups(&self, start: &str, head: bool, decay: bool) -> Vec<Group<T>> {
-        let group = |what, decay, values| Group { name: format!("{start}{what}"), decay, head, values };
+        let group = |what, decay, values| Group {
+            name: format!("{start}{what}"),
+            form: String::new(),
+            decay,
+            head,
+            values,
+        };
         match &self.weight {
             Weight::Frozen(_) | Weight::Rounded(_) => Vec::new(),
             Weight::Full(w) => {
                 let bias = (!self.bias.is_empty()).then(|| group("bias", false, self.bias.clone()));
                 [group("weight", decay, entries(w.as_ref()))].into_iter().chain(bias).collect()
             }
-            Weight::Adapted(adapted) => vec![group("adapter", decay, adapted.values())],
+            Weight::Adapted(adapted) => {
+                vec![Group { form: form(adapted), ..group("adapter", decay, adapted.values()) }]
+            }
         }
     }
 
@@ -87,7 +95,10 @@ impl<T: Scalar> Layer<T> {
             Weight::Full(_) => return,
             Weight::Rounded(w) => sum.add(&entries(w.to_mat::<T>().as_ref())),
             Weight::Frozen(w) => sum.add(&entries(w.as_ref())),
-            Weight::Adapted(adapted) => sum.add(&entries(adapted.base())),
+            Weight::Adapted(adapted) => {
+                sum.add(&entries(adapted.base()));
+                adapted.adapter().fixed().iter().for_each(|(_, matrix)| sum.add(&entries(*matrix)));
+            }
         }
         sum.add(&self.bias);
     }
@@ -107,7 +118,7 @@ pub fn set_layers<'a, T: Scalar>(
             bail!("{}: {} numbers, but {count} are trained", group.name, group.values.len())
         }
         Some(group) if check_finite_slice("values", &group.values).is_err() => {
-            bail!("{}: a number is not finite", group.name)
+            bail!(NotFinite(format!("{}: a number is not finite", group.name)))
         }
         Some(group) => Ok(&group.values),
         None => bail!("too few groups of trained numbers"),
@@ -130,6 +141,17 @@ pub fn set_layers<'a, T: Scalar>(
         Some(group) => bail!("{}: nothing of that name is trained", group.name),
         None => Ok(()),
     }
+}
+
+/// All that tells an adapter from others with as many numbers.
+fn form<T: Scalar>(adapted: &Adapted<T>) -> String {
+    let mut out = adapted.adapter().name().to_string();
+    for Part { name, terms, rows, cols } in adapted.adapter().parts().iter() {
+        let terms = if *terms == 1 { String::new() } else { format!("{terms}x") };
+        out += &format!(", {name} {terms}{rows}x{cols}");
+    }
+    let magnitude = if adapted.magnitude().is_some() { ", magnitude" } else { "" };
+    format!("{out}{magnitude}, scaling {}", adapted.scaling())
 }
 
 /// Column j of a matrix that is stored by columns.

@@ -9,6 +9,8 @@ use lowrank::faer::Mat;
 pub struct Group<T> {
     /// The layer and what they are: `layer 2, weight`.
     pub name: String,
+    /// What else tells what is computed of them: the method, sizes and scaling of an adapter; empty for others.
+    pub form: String,
     /// Whether the decay of weights is for them; not for biases.
     pub decay: bool,
     /// Whether they are of the head, the last layer, which may have a learning rate of its own.
@@ -16,6 +18,25 @@ pub struct Group<T> {
     /// The numbers.
     pub values: Vec<T>,
 }
+
+/// A number that came out infinite or NaN in training, in words: an error that a smaller learning rate may avoid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotFinite(pub String);
+
+impl NotFinite {
+    /// What of a layer it is, such as its output.
+    pub fn of(layer: &str, what: &str) -> Self {
+        Self(format!("{layer}: its {what} is not finite"))
+    }
+}
+
+impl std::fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotFinite {}
 
 /// A classifier with trained and frozen numbers.
 pub trait Model<T: Scalar> {
@@ -34,17 +55,18 @@ pub trait Model<T: Scalar> {
     /// The logits of samples: (classes, N).
     ///
     /// # Errors
-    /// Where a sample does not fit, or the output of a layer is not finite, with the layer.
+    /// Where a sample does not fit, or the output of a layer is not finite ([`NotFinite`]), with the layer.
     fn logits(&self, inputs: &[&Self::Input]) -> Result<Mat<T>>;
 
     /// The mean softmax cross-entropy ([`crate::loss::cross_entropy`]) of samples, and its gradients with
     /// respect to the trained numbers, one list for each of [`Model::groups`].
     ///
     /// # Errors
-    /// Those of [`Model::logits`] and of the loss; where a gradient is not finite, with the layer.
+    /// Those of [`Model::logits`] and of the loss; where a gradient is not finite ([`NotFinite`]), with the layer.
     fn gradient(&self, inputs: &[&Self::Input], labels: &[usize]) -> Result<(f64, Vec<Vec<T>>)>;
 
-    /// A number that tells other frozen numbers from these: see [`Checksum`].
+    /// A number that tells another model with the same groups from this one, by its frozen numbers and what it
+    /// computes of them: see [`Checksum`].
     fn frozen(&self) -> u64;
 
     /// The length of a sample: those of like length share a batch.
@@ -102,7 +124,7 @@ pub struct Split<I> {
     pub test: Set<I>,
 }
 
-/// A checksum of numbers in their order (FNV-1a, a number at a time).
+/// A checksum of numbers and texts in their order (FNV-1a, a number or byte at a time).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checksum(pub u64);
 
@@ -115,9 +137,16 @@ impl Default for Checksum {
 impl Checksum {
     /// Adds numbers.
     pub fn add<T: Scalar>(&mut self, values: &[T]) {
-        for x in values {
-            let mixed = (self.0 ^ x.as_f64().to_bits()).wrapping_mul(0x0100_0000_01b3);
-            self.0 = mixed ^ (mixed >> 32); // the high bits reach the low ones too
-        }
+        values.iter().for_each(|x| self.mix(x.as_f64().to_bits()));
+    }
+
+    /// Adds a text.
+    pub fn add_text(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.mix(byte.into()));
+    }
+
+    fn mix(&mut self, bits: u64) {
+        let mixed = (self.0 ^ bits).wrapping_mul(0x0100_0000_01b3);
+        self.0 = mixed ^ (mixed >> 32); // the high bits reach the low ones too
     }
 }

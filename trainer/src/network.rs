@@ -17,7 +17,7 @@
 pub use crate::layer::{Layer, Weight};
 use crate::layer::{entries, set_layers};
 use crate::loss::cross_entropy;
-use crate::model::{Checksum, Group, Model};
+use crate::model::{Checksum, Group, Model, NotFinite};
 use anyhow::{Context, Result, anyhow, bail};
 use lowrank::Scalar;
 use lowrank::faer::{Mat, MatRef};
@@ -95,7 +95,7 @@ impl<T: Scalar> Network<T> {
         let last = passed.last().ok_or_else(|| anyhow!("a network without layers"))?;
         let (loss, mut dy) = loss(last.output.as_ref())?;
         if !loss.is_finite() {
-            bail!("the loss is {loss}");
+            bail!(NotFinite(format!("the loss is {loss}")));
         }
         let first = self.layers.iter().position(Layer::trained).unwrap_or(self.layers.len());
         let mut gradients = Vec::new(); // the last one first
@@ -190,6 +190,7 @@ impl<T: Scalar> Model<T> for Network<T> {
 
     fn frozen(&self) -> u64 {
         let mut sum = Checksum::default();
+        sum.add_text(&format!("{:?}", self.activation));
         self.layers.iter().for_each(|layer| layer.checksum(&mut sum));
         sum.0
     }
@@ -233,6 +234,6 @@ fn num_finite<T: Scalar>(x: T) -> bool {
     x.as_f64().is_finite()
 }
 
-fn not_finite(what: &str, k: usize) -> String {
-    format!("layer {} (counted from 1): its {what} is not finite", k + 1)
+fn not_finite(what: &str, k: usize) -> NotFinite {
+    NotFinite::of(&format!("layer {} (counted from 1)", k + 1), what)
 }

@@ -14,7 +14,7 @@
 //!
 //! **Deviations.** Biases are not decayed.
 
-use crate::model::Group;
+use crate::model::{Group, NotFinite};
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 
@@ -78,7 +78,8 @@ impl AdamW {
     /// One step, with `factor` times the rate for each group. Gives the norm of the gradient before clipping.
     ///
     /// # Errors
-    /// Where a gradient is not finite, with the name of its group; nothing is changed then.
+    /// Where there is not one gradient and state of its length for each group, or a gradient is not finite
+    /// ([`NotFinite`]), with the name of the group; nothing is changed then.
     pub fn step<T: Scalar>(
         &self,
         groups: &mut [Group<T>],
@@ -86,9 +87,24 @@ impl AdamW {
         state: &mut State<T>,
         factor: impl Fn(&Group<T>) -> f64,
     ) -> Result<f64> {
+        if [gradients.len(), state.moments.len()] != [groups.len(); 2] {
+            let counts = (gradients.len(), state.moments.len(), groups.len());
+            bail!(
+                "{} gradients and {} states for {} groups: one each is needed",
+                counts.0,
+                counts.1,
+                counts.2
+            );
+        }
+        for ((group, gradient), [first, second]) in groups.iter().zip(gradients).zip(&state.moments) {
+            let (found, count) = ([gradient, first, second].map(Vec::len), group.values.len());
+            if found != [count; 3] {
+                bail!("{}: {count} numbers, but {found:?} of gradient and moments", group.name);
+            }
+        }
         let norms: Vec<f64> = gradients.iter().map(|g| lowrank::matrix::slice_norm(g)).collect();
         if let Some(k) = norms.iter().position(|norm| !norm.is_finite()) {
-            bail!("{}: its gradient is not finite", groups[k].name);
+            bail!(NotFinite::of(&groups[k].name, "gradient"));
         }
         let norm = lowrank::matrix::slice_norm(&norms);
         let scale = T::of(if norm > self.clip { self.clip / norm } else { 1.0 });

@@ -17,9 +17,9 @@
 
 use crate::checkpoint;
 use crate::metrics::{Confusion, Metric, predictions};
-use crate::model::{Group, Model, Set};
+use crate::model::{Group, Model, NotFinite, Set};
 use crate::optimizer::{AdamW, State, schedule};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::random::stream;
 use rand::seq::SliceRandom;
@@ -185,9 +185,12 @@ impl<T: Scalar, M: Model<T>> Trainer<T, M> {
         let mut total = 0.0;
         for batch in batches(&lengths, batch, seed, self.epoch) {
             let (step, epoch, rate) = (self.state.steps + 1, self.epoch + 1, self.rate(train));
-            let loss = self.step(train, &batch).with_context(|| {
-                let rate = optimizer.rate;
-                format!("step {step} (epoch {epoch}): a smaller learning rate than {rate} may help")
+            let loss = self.step(train, &batch).map_err(|error| {
+                let advice = match error.is::<NotFinite>() {
+                    true => format!(": a smaller learning rate than {} may help", optimizer.rate),
+                    false => String::new(),
+                };
+                error.context(format!("step {step} (epoch {epoch}){advice}"))
             })?;
             seen(Event::Step { step, epoch, loss, rate, samples: batch.len() })?;
             total += loss * batch.len() as f64;

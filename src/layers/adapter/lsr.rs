@@ -20,6 +20,7 @@
 
 use super::{Adapter, Delta, Part, Parts};
 use crate::kronecker::size;
+use crate::matrix::{exponent, max_norm, scaled};
 use crate::separated::{Nearest, SeparationRank, nearest};
 use crate::{Error, LowRank, Result, Scalar};
 use faer::{Mat, MatMut, MatRef};
@@ -97,8 +98,8 @@ impl<T: Scalar> Lsr<T> {
     }
 
     /// The nearest sums of `terms` Kronecker products to the factors U (m, r) and V' (r, n) of a LoRA
-    /// update, found by singular value decompositions of their rearrangements. Balanced factors are
-    /// compressed: U V' is first written with factors of equal singular values.
+    /// update, found by singular value decompositions of their rearrangements. The factors are taken as they are;
+    /// those of [`crate::layers::optimal_update`] have equal singular values.
     ///
     /// # Errors
     /// As for [`Lsr::new`]; [`Error::Shape`] where shapes and factors do not fit; [`Error::NonFinite`].
@@ -144,8 +145,12 @@ impl<T: Scalar> Lsr<T> {
             let (left, right) = (crate::svd::qr(u.as_ref())?.r, crate::svd::qr(v.as_ref())?.r);
             Ok(crate::matrix::frobenius((&left * right.transpose()).as_ref()))
         };
-        let difference = norm(beside(&factors.u, &x.u, 1.0), beside(&factors.v, &x.v, -1.0))?;
-        let whole = norm(factors.u.clone(), factors.v.clone())?;
+        // Relative to each other the norms are the same where all U and all V are brought near 1.
+        let [left, right] = [&factors.u, &factors.v].map(|a| -exponent(T::of(max_norm(a.as_ref()))));
+        let (u, v) = (scaled(factors.u.as_ref(), left), scaled(factors.v.as_ref(), right));
+        let (a, b) = (scaled(x.u.as_ref(), left), scaled(x.v.as_ref(), right));
+        let difference = norm(beside(&u, &a, 1.0), beside(&v, &b, -1.0))?;
+        let whole = norm(u, v)?;
         let relative_error = if whole > 0.0 { difference / whole } else { 0.0 };
         Ok(Compressed { adapter, relative_errors: (errors[0], errors[1]), relative_error })
     }

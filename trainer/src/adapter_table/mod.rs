@@ -40,8 +40,8 @@ pub struct Config {
     pub model: String,
     /// The tokenizer, where it is not in that folder.
     pub tokenizer: Option<String>,
-    /// The folders of texts.
-    pub tasks: Vec<String>,
+    /// The tasks.
+    pub tasks: Vec<Task>,
     /// Texts to train on, at most.
     pub train: usize,
     /// To pick learning rate and epoch by.
@@ -60,6 +60,20 @@ pub struct Config {
     pub methods: Vec<Methods>,
 }
 
+/// A folder of texts, and what is otherwise for it than for the others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The folder.
+    pub data: String,
+    /// Texts to train on, at most.
+    pub train: Option<usize>,
+    /// Epochs of every training.
+    pub epochs: Option<u64>,
+    /// Of all repetitions only so many.
+    pub seeds: Option<u64>,
+}
+
 /// Methods that share learning rates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +84,14 @@ pub struct Methods {
     pub rates: Vec<u32>,
     /// Of all repetitions only so many.
     pub seeds: Option<u64>,
+}
+
+impl Config {
+    /// The task of this folder, as it is here or as the others are.
+    fn task(&self, data: &str) -> Task {
+        let plain = || Task { data: data.to_string(), train: None, epochs: None, seeds: None };
+        self.tasks.iter().find(|task| task.data == data).cloned().unwrap_or_else(plain)
+    }
 }
 
 /// Options of the program's own.
@@ -198,7 +220,7 @@ impl Study for AdapterTable {
 
     fn check(self, config: &Config) -> Result<()> {
         let Config { train, dev, test, epochs, seeds, .. } = *config;
-        distinct("tasks", &config.tasks)?;
+        distinct("tasks", &config.tasks.iter().map(|task| &task.data).collect::<Vec<_>>())?;
         let names = config.methods.iter().flat_map(|m| &m.names).copied().collect::<Vec<_>>();
         distinct("methods", &names)?;
         for Methods { rates, seeds, .. } in &config.methods {
@@ -207,7 +229,8 @@ impl Study for AdapterTable {
                 bail!("`rates` are positive, times 10^-5, and so are the `seeds` of a method");
             }
         }
-        if [train, dev, test].contains(&0) || epochs == 0 || seeds == 0 {
+        let own = |t: &Task| t.train == Some(0) || t.epochs == Some(0) || t.seeds == Some(0);
+        if [train, dev, test].contains(&0) || epochs == 0 || seeds == 0 || config.tasks.iter().any(own) {
             bail!("`train`, `dev`, `test`, `epochs` and `seeds` are at least 1");
         }
         let model = present(&config.model, "--model DIR")?;
@@ -230,7 +253,7 @@ impl Study for AdapterTable {
             }
         }
         config.tokenizer.iter().try_for_each(|path| present(path, "`tokenizer`").map(drop))?;
-        config.tasks.iter().try_for_each(|path| present(path, "--data DIR").map(drop))
+        config.tasks.iter().try_for_each(|task| present(&task.data, "--data DIR").map(drop))
     }
 
     fn seeds(self, config: &mut Config) -> &mut u64 {
@@ -242,32 +265,34 @@ impl Study for AdapterTable {
             (config.model, config.tokenizer) = (model.clone(), None);
         }
         if !data.is_empty() {
-            config.tasks.clone_from(data);
+            config.tasks = data.iter().map(|data| config.task(data)).collect();
         }
     }
 
     fn narrow(self, config: &mut Config, trials: &[Trial]) -> String {
         let Some(first) = trials.first() else { return String::new() };
-        let mut tasks: Vec<String> = trials.iter().map(|trial| trial.task.to_string()).collect();
+        let mut tasks: Vec<&str> = trials.iter().map(|trial| trial.task).collect();
         tasks.dedup(); // those of a task come one after the other
         let mut out = String::new();
         if config.model != first.model {
             config.model = first.model.to_string();
             out += &format!(" --model {}", first.model);
         }
-        if config.tasks != tasks {
+        if !config.tasks.iter().map(|task| task.data.as_str()).eq(tasks.iter().copied()) {
             out.extend(tasks.iter().map(|task| format!(" --data {task}")));
-            config.tasks = tasks;
+            config.tasks = tasks.into_iter().map(|task| config.task(task)).collect();
         }
         out
     }
 
     fn trials(self, config: &Config) -> Vec<Trial> {
-        let &Config { epochs, train, dev, test, length, layers, .. } = config;
-        let (model, texts) = (lasting(&config.model), [train, dev, test]);
+        let &Config { dev, test, length, layers, .. } = config;
+        let model = lasting(&config.model);
         let mut out = Vec::new();
-        for task in config.tasks.iter().map(|task| lasting(task)) {
-            for seed in 0..config.seeds {
+        for Task { data, train, epochs, seeds } in &config.tasks {
+            let (task, epochs) = (lasting(data), epochs.unwrap_or(config.epochs));
+            let texts = [train.unwrap_or(config.train), dev, test];
+            for seed in 0..seeds.unwrap_or(u64::MAX).min(config.seeds) {
                 for Methods { names, rates, .. } in
                     config.methods.iter().filter(|m| m.seeds.is_none_or(|n| seed < n))
                 {

@@ -122,7 +122,10 @@ pub fn text(rows: &[Row]) -> Result<String> {
         let own = rows.iter().filter(|r| short(&r.task) == *task && r.dev.is_finite());
         let Some(best) = own.max_by(|a, b| a.dev.total_cmp(&b.dev)) else { continue };
         let p = lines.iter().filter(|l| l.task == *task).map(|l| l.mean.mean).fold(0.0, f64::max);
-        out += &format!("{task}: {}, {} texts to train on at most", best.metric, best.train);
+        out += &format!(
+            "{task}: {}, at most {} texts to train on, {} epochs",
+            best.metric, best.train, best.epochs
+        );
         out += &match best.metric.as_str() {
             "accuracy" => {
                 let chance = 100.0 * (p * (1.0 - p) / best.tested as f64).sqrt();
@@ -205,10 +208,8 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
     let numbers: Vec<f64> = lines.iter().filter(|l| l.form != Form::Full).map(place).collect();
     let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let most = numbers.iter().copied().fold(0.0, f64::max);
-    let metric = |task: &str| {
-        rows.iter().find(|r| short(&r.task) == task && r.dev.is_finite()).map(|r| r.metric.clone())
-    };
     let panel = |task: String| {
+        let any = lines.iter().find(|l| l.task == task).map_or(&rows[0], |l| l.rows[0]);
         let mut curves = Vec::new();
         for &Family { style, ref forms, .. } in &families {
             let own = lines.iter().filter(|l| l.task == task && forms.contains(&l.form));
@@ -225,8 +226,8 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
             notes: Vec::new(),
             x_label: "trained parameters, the head's included".to_string(),
             x_ticks: ticks(least, most),
-            y_label: format!("100 (1 - {}) on test", metric(&task).unwrap_or_default()),
-            title: task,
+            y_label: format!("100 (1 - {}) on test", any.metric),
+            title: format!("{task}: at most {} texts, {} epochs", any.train, any.epochs),
             map: None,
             curves,
         }
@@ -239,11 +240,8 @@ pub(super) fn sheet(study: AdapterTable, rows: &[Row]) -> Result<Sheet> {
         panels: tasks(&lines).into_iter().map(panel).collect(),
         key: key.collect(),
         caption: format!(
-            "Each method beside query and value of some blocks, with the head: at most {} texts, {} epochs, batches of \
-             32. Marks: means over {seeds} seed{}; whiskers: one standard error (none: one seed). Learning rate and epoch are those best \
+            "Each method beside query and value of some blocks, with the head, in batches of 32. Marks: means over {seeds} seed{}; whiskers: one standard error (none: one seed). Learning rate and epoch are those best \
              on dev, test is reported. 32-bit floating point.{}\nMade by: {}",
-            first.train,
-            first.epochs,
             if seeds == 1 { "" } else { "s" },
             warning(&first.model),
             study.command(&trials)

@@ -1,6 +1,7 @@
 //! The table by which one launch materialises the factors of all adapters.
 
-use anyhow::{Result, bail};
+use super::backend::int;
+use anyhow::{Context, Result, bail};
 use lowrank::layers::adapter::{Adapter, Part};
 
 /// One matrix to be made of trained numbers: `Job` of adapter.cu.
@@ -28,30 +29,38 @@ pub(crate) struct Job {
 
 impl Job {
     /// A matrix (m, n) that is trained entry by entry, its numbers from `first` on.
-    pub fn whole((m, n): (usize, usize), first: usize) -> Self {
-        let [first, m1, r1] = [first, m, n].map(|x| x as i32);
+    ///
+    /// # Errors
+    /// Where these numbers end at 2^31 or later.
+    pub fn whole((m, n): (usize, usize), first: usize) -> Result<Self> {
+        int(first + m * n).context("the trained numbers")?;
+        let (first, m1, r1) = (int(first)?, int(m)?, int(n)?);
         let (sum, gradient, ld, gradient_ld, narrow) = (0, 0, 0, 0, 0); // nowhere yet
-        Self { sum, gradient, first, second: -1, terms: 1, m1, r1, m2: 1, r2: 1, ld, gradient_ld, narrow }
+        Ok(Self { sum, gradient, first, second: -1, terms: 1, m1, r1, m2: 1, r2: 1, ld, gradient_ld, narrow })
     }
 
     /// The factors U (m, r) and V' (r, n) of an adapter's update, its numbers from `first` on; where they go is to be
     /// filled in.
     ///
     /// # Errors
-    /// For an adapter that is neither LoRA nor LSR.
+    /// For an adapter that is neither LoRA nor LSR; where its numbers end, or a factor has entries, from 2^31 on.
     pub fn pair(adapter: &dyn Adapter<f32>, first: usize) -> Result<[Self; 2]> {
         let parts: Vec<Part> = adapter.parts().iter().copied().collect();
         let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
         let offset = |i: usize| first + parts[..i].iter().map(Part::len).sum::<usize>();
-        let factor = |i: usize| {
+        let factor = |i: usize| -> Result<Self> {
             let (p, q) = (parts[i], parts[i + 1]);
-            let second = offset(i + 1) as i32;
-            let [terms, m2, r2] = [p.terms, q.rows, q.cols].map(|x| x as i32);
-            Self { second, terms, m2, r2, ..Self::whole((p.rows, p.cols), offset(i)) }
+            int(offset(i + 2)).context("the trained numbers")?;
+            int(p.rows * q.rows * p.cols * q.cols).context("the factor of an adapter")?;
+            let (second, terms, m2, r2) = (int(offset(i + 1))?, int(p.terms)?, int(q.rows)?, int(q.cols)?);
+            Ok(Self { second, terms, m2, r2, ..Self::whole((p.rows, p.cols), offset(i))? })
         };
         match names[..] {
-            ["b", "a"] => Ok([0, 1].map(|i| Self::whole((parts[i].rows, parts[i].cols), offset(i)))),
-            ["a1", "a2", "b1", "b2"] => Ok([factor(0), factor(2)]),
+            ["b", "a"] => {
+                let whole = |i: usize| Self::whole((parts[i].rows, parts[i].cols), offset(i));
+                Ok([whole(0)?, whole(1)?])
+            }
+            ["a1", "a2", "b1", "b2"] => Ok([factor(0)?, factor(2)?]),
             _ => bail!(
                 "an adapter of the parts {}: LoRA and LSR are trained with the device cuda, the others with the \
                  device cpu",
@@ -68,7 +77,10 @@ impl Job {
     /// The most entries of a matrix of the jobs, and the most trained numbers.
     pub fn largest(jobs: &[Self]) -> (usize, usize) {
         let entries = |job: &Self| job.shape().0 * job.shape().1;
-        let values = |job: &Self| (job.terms * (job.m1 * job.r1 + job.m2 * job.r2)) as usize;
+        let values = |job: &Self| {
+            let [terms, m1, r1, m2, r2] = [job.terms, job.m1, job.r1, job.m2, job.r2].map(|x| x as usize);
+            terms * (m1 * r1 + m2 * r2)
+        };
         (jobs.iter().map(entries).max().unwrap_or(0), jobs.iter().map(values).max().unwrap_or(0))
     }
 

@@ -4,7 +4,7 @@
 //! order in which it was asked for. The tests have a second implementation, which runs the kernels' source on
 //! the CPU.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::ffi::c_void;
 
 /// A place in the device's memory.
@@ -26,21 +26,39 @@ impl At {
 pub(crate) enum Number {
     Int(i32),
     Float(f32),
+    /// A size that is no `Int`: an error when it is handed over.
+    TooLarge(usize),
 }
 
 impl From<usize> for Number {
     fn from(size: usize) -> Self {
-        // Sizes of a batch and of a model, which fit: the number of scores was checked.
-        Number::Int(size as i32)
+        int(size).map_or(Number::TooLarge(size), Number::Int)
     }
 }
 
+/// A size or a count as kernels and cuBLAS take it.
+///
+/// # Errors
+/// From 2^31 on.
+pub(crate) fn int(size: usize) -> Result<i32> {
+    i32::try_from(size).map_err(|_| {
+        anyhow!(
+            "a size of {size}, but the device cuda counts to 2^31 - 1: pass fewer or shorter sequences at once, or \
+             train fewer numbers"
+        )
+    })
+}
+
 /// Where the arguments of a kernel lie: first the places in memory, then the numbers, as all kernels take them.
-pub(crate) fn arguments(places: &[At], numbers: &[Number]) -> Vec<*mut c_void> {
-    let places = places.iter().map(|at| std::ptr::from_ref(&at.0).cast_mut().cast());
+///
+/// # Errors
+/// Where a number is too large.
+pub(crate) fn arguments(places: &[At], numbers: &[Number]) -> Result<Vec<*mut c_void>> {
+    let places = places.iter().map(|at| Ok(std::ptr::from_ref(&at.0).cast_mut().cast()));
     let numbers = numbers.iter().map(|number| match number {
-        Number::Int(x) => std::ptr::from_ref(x).cast_mut().cast(),
-        Number::Float(x) => std::ptr::from_ref(x).cast_mut().cast(),
+        Number::Int(x) => Ok(std::ptr::from_ref(x).cast_mut().cast()),
+        Number::Float(x) => Ok(std::ptr::from_ref(x).cast_mut().cast()),
+        Number::TooLarge(size) => int(*size).map(|_| std::ptr::null_mut()),
     });
     places.chain(numbers).collect()
 }

@@ -48,7 +48,7 @@ impl<B: Backend> Norm<B> {
         let (scale, shift) = (device.store(&bytes_of(&scale))?, device.store(&bytes_of(&layer.bias))?);
         let full = matches!(layer.weight, Weight::Full(_));
         let mut copy = |memory| table.copy((d, 1), B::at(memory), d, false);
-        let trained = full.then(|| (copy(&scale), copy(&shift)));
+        let trained = if full { Some((copy(&scale)?, copy(&shift)?)) } else { None };
         Ok(Self { scale, shift, trained })
     }
 

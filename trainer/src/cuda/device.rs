@@ -3,7 +3,7 @@
 //! Everything runs on the default stream, so that copies, kernels and products keep their order. The libraries are
 //! looked for when the first device is opened; what is missing is an error that says so.
 
-use super::backend::{self, At, Backend, Number, Operand, Precision, Product};
+use super::backend::{self, At, Backend, Number, Operand, Precision, Product, int};
 use super::kernels::{self, THREADS};
 use anyhow::{Context, Result, anyhow, bail};
 use cudarc::cublas::{self, sys as blas};
@@ -11,6 +11,7 @@ use cudarc::driver::{self, CudaContext, CudaFunction, CudaStream, result as raw}
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The first GPU.
 pub(crate) struct Cuda {
@@ -19,11 +20,31 @@ pub(crate) struct Cuda {
     blas: cublas::CudaBlas,
     kernels: HashMap<&'static str, CudaFunction>,
     precision: Precision,
+    held: Arc<Held>,
+}
+
+/// Bytes that are held now, and the most that were at once.
+#[derive(Debug, Default)]
+struct Held {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Held {
+    fn add(&self, bytes: usize) {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(now, Ordering::Relaxed);
+    }
+    fn remove(&self, bytes: usize) {
+        self.now.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// Memory of a GPU.
 pub(crate) struct Memory {
     at: u64,
+    bytes: usize,
+    held: Arc<Held>,
     context: Arc<CudaContext>,
 }
 
@@ -35,6 +56,7 @@ impl Drop for Memory {
             // the reason of an earlier call, which was reported.
             let _ = unsafe { raw::free_sync(self.at) };
         }
+        self.held.remove(self.bytes);
     }
 }
 
@@ -59,19 +81,36 @@ impl Cuda {
         let kernels = kernels::NAMES.iter().map(load).collect::<Result<_>>()?;
         let stream = context.default_stream();
         let blas = super::guarded("cuBLAS", || open_blas(&stream))?;
-        Ok(Self { context, stream, blas, kernels, precision })
+        Ok(Self { context, stream, blas, kernels, precision, held: Arc::default() })
     }
 
     /// What the GPU is called.
     pub fn name(&self) -> Result<String> {
         Ok(self.context.name()?)
     }
+
+    /// The most bytes of its memory that were held at once, those of the driver and of cuBLAS not counted.
+    pub fn held(&self) -> usize {
+        self.held.most.load(Ordering::Relaxed)
+    }
 }
 
+/// Whether the driver's library is there.
 #[allow(unsafe_code)]
-fn open() -> Result<Arc<CudaContext>> {
+pub(crate) fn driver_is_there() -> bool {
     // SAFETY: only asks the system's loader for the library.
-    if !unsafe { driver::sys::is_culib_present() } {
+    unsafe { driver::sys::is_culib_present() }
+}
+
+/// How many GPUs the driver finds; none where it is not there or fails.
+#[cfg(test)]
+pub(crate) fn count() -> i32 {
+    let ask = || -> Result<i32> { Ok(raw::init().and_then(|()| raw::device::get_count())?) };
+    if driver_is_there() { super::guarded("the driver", ask).unwrap_or(0) } else { 0 }
+}
+
+fn open() -> Result<Arc<CudaContext>> {
+    if !driver_is_there() {
         bail!("the NVIDIA driver (libcuda.so) is not found: install it");
     }
     let context = CudaContext::new(0);
@@ -101,7 +140,8 @@ impl Backend for Cuda {
         let at = at.with_context(|| {
             format!("{bytes} bytes of the GPU's memory: a smaller batch or shorter sequences need less")
         })?;
-        Ok(Memory { at, context: self.context.clone() })
+        self.held.add(bytes);
+        Ok(Memory { at, bytes, held: self.held.clone(), context: self.context.clone() })
     }
 
     fn at(memory: &Memory) -> At {
@@ -131,8 +171,10 @@ impl Backend for Cuda {
             return Ok(());
         }
         let function = self.kernels.get(kernel).ok_or_else(|| anyhow!("no kernel {kernel}"))?;
-        let mut arguments = backend::arguments(places, numbers);
-        let grid = (u32::try_from(blocks)?, u32::try_from(parts)?, 1);
+        let refused = || format!("the kernel {kernel}");
+        let mut arguments = backend::arguments(places, numbers).with_context(refused)?;
+        let size = |x: usize| -> Result<u32> { Ok(int(x).with_context(refused)?.cast_unsigned()) };
+        let grid = (size(blocks)?, size(parts)?, 1);
         let threads = (THREADS as u32, 1, 1);
         self.context.bind_to_thread()?;
         // SAFETY: the arguments are read before the call returns; their memory is the caller's.
@@ -146,7 +188,7 @@ impl Backend for Cuda {
                 &mut arguments,
             )
         }
-        .with_context(|| format!("the kernel {kernel}"))
+        .with_context(refused)
     }
 
     fn multiply(&self, product: &Product) -> Result<()> {
@@ -154,7 +196,8 @@ impl Backend for Cuda {
         if [m, n, k, count].contains(&&0) {
             return Ok(());
         }
-        let size = |x: usize| i32::try_from(x).with_context(|| format!("a product of size {x}"));
+        let what = || format!("cuBLAS, a product ({m}, {k}) ({k}, {n})");
+        let size = |x: usize| int(x).with_context(what);
         let turned = |x: &Operand| match x.transposed {
             true => blas::cublasOperation_t::CUBLAS_OP_T,
             false => blas::cublasOperation_t::CUBLAS_OP_N,
@@ -197,10 +240,25 @@ impl Backend for Cuda {
                 blas::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
             )
         }
-        .with_context(|| format!("cuBLAS, a product ({m}, {k}) ({k}, {n})"))
+        .with_context(what)
     }
 
     fn precision(&self) -> Precision {
         self.precision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_is_held_at_once_is_kept() {
+        let held = Held::default();
+        held.add(10);
+        held.add(5);
+        held.remove(10);
+        held.add(7);
+        assert_eq!((held.now.into_inner(), held.most.into_inner()), (12, 15));
     }
 }

@@ -2,12 +2,12 @@
 //! tables themselves, which are trained only where all is, are summed on the host.
 
 use super::arena::Arena;
-use super::backend::{At, Backend, bytes_of, bytes_of_ints};
+use super::backend::{At, Backend, bytes_of, bytes_of_ints, int};
 use super::block::{Batch, Norm, Pass};
 use super::linear::{Columns, Table};
 use crate::layer::{Layer, Weight};
 use crate::text::Tokens;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// The tables of words, positions and types, and the normalization of their sum.
 pub(super) struct Embedding<B: Backend> {
@@ -31,7 +31,7 @@ impl<B: Backend> Embedding<B> {
     /// Uploads the three tables and the normalization, which are the layers.
     ///
     /// # Errors
-    /// Where memory is short.
+    /// Where memory is short, or a table has 2^31 entries or more.
     pub fn new(
         device: &B,
         layers: &[(String, &Layer<f32>)],
@@ -41,6 +41,7 @@ impl<B: Backend> Embedding<B> {
         let mut upload = |k: usize| -> Result<Entries<B>> {
             let weight: &Weight<f32> = &layers[k].1.weight;
             let (first, shape) = (table.count, weight.shape());
+            int(shape.1).context("the entries of a table of embeddings")?;
             if matches!(weight, Weight::Full(_)) {
                 table.count += shape.0 * shape.1;
                 return Ok(Entries { memory: None, first, shape });
@@ -58,7 +59,7 @@ impl<B: Backend> Embedding<B> {
         self.tables.iter().any(|table| table.memory.is_none()) || self.norm.trained()
     }
 
-    /// The columns of the three tables that each token takes.
+    /// The columns of the three tables that each token takes; they are counted in `int`s, as [`Embedding::new`] checked.
     fn places(&self, inputs: &[&Tokens]) -> [Vec<i32>; 3] {
         let words = inputs.iter().flat_map(|x| x.ids.iter().map(|id| *id as i32)).collect();
         let position = |at: usize| (self.first_position + at) as i32;
@@ -78,20 +79,19 @@ impl<B: Backend> Embedding<B> {
         heads: usize,
         inputs: &[&Tokens],
     ) -> Result<(Batch, [At; 3])> {
-        let lengths: Vec<i32> = inputs.iter().map(|x| x.ids.len() as i32).collect();
-        let ends = lengths.iter().scan(0, |sum, length| {
-            *sum += length;
-            Some(*sum)
-        });
-        let first: Vec<i32> = ends.zip(&lengths).map(|(end, length)| end - length).collect();
-        let longest = lengths.iter().max().map_or(0, |x| *x as usize);
-        let tokens = lengths.iter().map(|x| *x as usize).sum();
+        let longest = inputs.iter().map(|x| x.ids.len()).max().unwrap_or(0);
         let scores = (longest * longest).checked_mul(heads * inputs.len());
         if scores.is_none_or(|scores| scores >= 1 << 31) {
             bail!(
                 "{} sequences of up to {longest} tokens are too many for the device: pass fewer at once",
                 inputs.len()
             );
+        }
+        let (mut first, mut lengths, mut tokens) = (Vec::new(), Vec::new(), 0);
+        for input in inputs {
+            first.push(int(tokens)?);
+            lengths.push(int(input.ids.len())?);
+            tokens += input.ids.len();
         }
         let [words, positions, kinds] = self.places(inputs);
         let all = [&words[..], &positions, &kinds, &first, &lengths].concat();

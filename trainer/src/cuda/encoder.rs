@@ -10,7 +10,7 @@ use super::kernels::THREADS;
 use super::linear::Table;
 use crate::encoder::{Encoder, Gate};
 use crate::loss::cross_entropy;
-use crate::model::{Group, Model};
+use crate::model::{Group, Model, NotFinite};
 use crate::text::Tokens;
 use anyhow::{Result, bail};
 use lowrank::faer::Mat;
@@ -175,7 +175,7 @@ impl<B: Backend> Model<f32> for Resident<B> {
         for (k, count) in self.counts.iter().enumerate() {
             let (values, others) = rest.split_at(*count);
             if values.iter().any(|g| !g.is_finite()) {
-                bail!("{}: its gradient is not finite", self.host.groups()[k].name);
+                bail!(NotFinite::of(&self.host.groups()[k].name, "gradient"));
             }
             out.push(values.to_vec());
             rest = others;
@@ -216,7 +216,7 @@ impl<B: Backend> Resident<B> {
                 let mut values = vec![0.0; size];
                 device.download(x, &mut values)?;
                 if values.iter().any(|x| !x.is_finite()) {
-                    bail!("encoder.layer.{k}: its output is not finite");
+                    bail!(NotFinite::of(&format!("encoder.layer.{k}"), "output"));
                 }
             }
         }
@@ -236,7 +236,7 @@ impl<B: Backend> Resident<B> {
             // Once more, looking at each block.
             arena.reset(&self.device);
             self.forward(arena, inputs, self.blocks.len(), true)?;
-            bail!("the head: its output is not finite");
+            bail!(NotFinite::of("the head", "output"));
         }
         Ok((logits, whole))
     }

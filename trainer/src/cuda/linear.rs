@@ -11,7 +11,7 @@
 
 use super::adapter::Job;
 use super::arena::Arena;
-use super::backend::{At, Backend, Number, Operand, Precision, Product, bytes_of};
+use super::backend::{At, Backend, Number, Operand, Precision, Product, bytes_of, int};
 use super::kernels::THREADS;
 use crate::layer::{Layer, Weight};
 use anyhow::{Context, Result, bail};
@@ -30,12 +30,15 @@ pub(crate) struct Table {
 
 impl Table {
     /// Numbers that are used as they are, copied to `to`; their place among all.
-    pub fn copy(&mut self, shape: (usize, usize), to: At, ld: usize, narrow: bool) -> usize {
+    ///
+    /// # Errors
+    /// Those of [`Job::whole`].
+    pub fn copy(&mut self, shape: (usize, usize), to: At, ld: usize, narrow: bool) -> Result<usize> {
         let first = self.count;
-        let (ld, narrow) = (ld as i32, i32::from(narrow));
-        self.jobs.push(Job { sum: to.0, ld, narrow, ..Job::whole(shape, first) });
+        let (ld, narrow) = (int(ld)?, i32::from(narrow));
+        self.jobs.push(Job { sum: to.0, ld, narrow, ..Job::whole(shape, first)? });
         self.count += shape.0 * shape.1;
-        first
+        Ok(first)
     }
 }
 
@@ -139,8 +142,8 @@ impl<B: Backend> Linear<B> {
         let row = |row: usize| At(B::at(&self.weight).0 + (if self.narrow { 2 } else { 4 }) * row as u64);
         match &layer.weight {
             Weight::Full(_) => {
-                let weight = table.copy((m, n), row(first), self.ld, self.narrow);
-                let bias = table.copy((m, 1), B::at(&self.bias).floats(first), m, false);
+                let weight = table.copy((m, n), row(first), self.ld, self.narrow)?;
+                let bias = table.copy((m, 1), B::at(&self.bias).floats(first), m, false)?;
                 Ok(Trained::Full(weight, bias))
             }
             Weight::Adapted(adapted) => {
@@ -154,16 +157,14 @@ impl<B: Backend> Linear<B> {
                     let last = self.updates.len();
                     [3, 2, 1].map(|k| B::at(&self.updates[last - k]))
                 };
-                let gradient = |at: At, rows: usize| (at.0, rows as i32);
-                let (gradient_u, gradient_v) = (gradient(du, m), gradient(dv, rank));
-                let narrow = i32::from(self.narrow);
+                let (rows, narrow) = (int(m)?, i32::from(self.narrow));
                 let jobs = [
-                    Job { sum: u_at.0, ld: m as i32, gradient: gradient_u.0, gradient_ld: gradient_u.1, ..u },
+                    Job { sum: u_at.0, ld: rows, gradient: du.0, gradient_ld: rows, ..u },
                     Job {
                         sum: row(below).0,
-                        ld: self.ld as i32,
-                        gradient: gradient_v.0,
-                        gradient_ld: gradient_v.1,
+                        ld: int(self.ld)?,
+                        gradient: dv.0,
+                        gradient_ld: int(rank)?,
                         narrow,
                         ..v
                     },

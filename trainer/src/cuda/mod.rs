@@ -78,6 +78,12 @@ impl Encoder {
     pub fn device(&self) -> Result<String> {
         self.0.device().name()
     }
+
+    /// The most bytes of the GPU's memory that were held at once: the weights and what passes needed, without
+    /// what the driver and cuBLAS keep for themselves.
+    pub fn held(&self) -> usize {
+        self.0.device().held()
+    }
 }
 
 impl Model<f32> for Encoder {
@@ -101,14 +107,6 @@ impl Model<f32> for Encoder {
     fn length(input: &Tokens) -> usize {
         Resident::<Cuda>::length(input)
     }
-}
-
-/// Whether there is a GPU that can be used, with all libraries.
-///
-/// # Errors
-/// Where not: the text says what is missing.
-pub fn available() -> Result<()> {
-    Cuda::new(Precision::F32).map(drop)
 }
 
 /// Runs what may find a library missing, or too old to have a function: cudarc panics then.

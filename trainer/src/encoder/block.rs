@@ -12,11 +12,12 @@
 
 use super::buffer::Buffer;
 use super::config::Config;
-use super::linear::{Dx, Linear, not_finite};
+use super::linear::{Dx, Linear};
 use super::norm::{self, Normed};
 use super::vector::{add, finite};
 use super::{attention, gate};
 use crate::layer::{Layer, Weight};
+use crate::model::NotFinite;
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 use std::ops::Range;
@@ -165,7 +166,7 @@ pub(super) fn checked_norm<T: Scalar>(
     x: Buffer<T>,
 ) -> Result<(Buffer<T>, Normed<T>)> {
     let (y, normed) = norm::forward(part.layer, epsilon, x);
-    if finite(y.values()) { Ok((y, normed)) } else { bail!(not_finite(&part.name, "output")) }
+    if finite(y.values()) { Ok((y, normed)) } else { bail!(NotFinite::of(&part.name, "output")) }
 }
 
 /// Through a normalization: `dy <- dx`, and its gradients appended where it is trained.
@@ -181,5 +182,5 @@ pub(super) fn pull_norm<T: Scalar>(
     if let Some([weight, bias]) = own {
         gradients.extend([bias, weight]);
     }
-    if fine { Ok(()) } else { bail!(not_finite(&part.name, "gradient")) }
+    if fine { Ok(()) } else { bail!(NotFinite::of(&part.name, "gradient")) }
 }

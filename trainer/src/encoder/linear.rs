@@ -15,6 +15,7 @@
 use super::buffer::Buffer;
 use super::vector::{add, add_bias, finite};
 use crate::layer::{Layer, Weight, entries};
+use crate::model::NotFinite;
 use anyhow::{Context, Result, bail};
 use lowrank::faer::{Mat, MatRef};
 use lowrank::layers::adapter::{Delta, Step};
@@ -145,8 +146,8 @@ impl<'a, T: Scalar> Linear<'a, T> {
         adapted.adapter().pull_back(&delta.scaled(T::of(adapted.scaling())))
     }
 
-    fn not_finite(&self, what: &str) -> String {
-        not_finite(&self.name, what)
+    fn not_finite(&self, what: &str) -> NotFinite {
+        NotFinite::of(&self.name, what)
     }
 }
 
@@ -197,11 +198,6 @@ impl<'a, T: Scalar> Dx<'a, T> {
             Dx::Set(out) | Dx::Add(out) => finite(out.values()),
         }
     }
-}
-
-/// The text of the error.
-pub(super) fn not_finite(name: &str, what: &str) -> String {
-    format!("{name}: its {what} is not finite")
 }
 
 /// `a b`, on one thread.

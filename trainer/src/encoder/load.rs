@@ -27,7 +27,8 @@ pub struct Loading {
     pub classes: Option<usize>,
     /// What stands for a sequence.
     pub pooling: Pooling,
-    /// Whether matrices and embeddings are stored as [`Brain`] while they are frozen and without adapter.
+    /// Whether matrices and embeddings are rounded to bf16, and stored as [`Brain`] while they are frozen and without
+    /// adapter; with one they take 32 bits a number.
     pub rounded: bool,
     /// The seed of a head that is not in the file: entries N(0, 0.02^2), biases 0.
     pub seed: u64,

@@ -160,6 +160,7 @@ impl<T: Scalar> Model<T> for Encoder<T> {
 
     fn frozen(&self) -> u64 {
         let mut sum = Checksum::default();
+        sum.add_text(&format!("{:?}, {:?}", self.config, self.pooling));
         self.parts().iter().for_each(|(_, layer)| layer.checksum(&mut sum));
         sum.0
     }

@@ -8,6 +8,7 @@ use super::linear::Linear;
 use super::vector::add;
 use super::{Encoder, PIECE, Tokens};
 use crate::loss::cross_entropy;
+use crate::model::NotFinite;
 use anyhow::{Result, bail};
 use lowrank::Scalar;
 use lowrank::faer::Mat;
@@ -75,7 +76,7 @@ impl<'a, T: Scalar> Ready<'a, T> {
         gradients.reverse();
         let loss = loss / samples.len() as f64;
         if !loss.is_finite() {
-            bail!("the loss is {loss}");
+            bail!(NotFinite(format!("the loss is {loss}")));
         }
         // What adapters of low rank have gathered becomes the gradient of their numbers.
         let layers = self.blocks.iter().flat_map(Block::parts).chain(self.head.parts());

@@ -56,8 +56,8 @@ pub fn write<T: Scalar>(encoder: &Encoder<T>, base: &str, folder: &Path) -> Resu
     Ok(out)
 }
 
-/// The path of a layer in Hugging Face's classifiers.
-fn path<T: Scalar>(encoder: &Encoder<T>, name: &str) -> String {
+/// The path of a layer of the encoder in Hugging Face's classifiers.
+pub fn path<T: Scalar>(encoder: &Encoder<T>, name: &str) -> String {
     match encoder.config().family {
         _ if name.starts_with("classifier") => name.to_string(),
         Family::Bert => format!("bert.{name}"),

@@ -27,7 +27,11 @@ pub fn sheet(rows: &[Row], metric: Metric, title: &str, caption: &str) -> Sheet 
         Metric::Matthews => ("Matthews' correlation", |row| row.dev_matthews),
     };
     let missed = |row: &Row| of(row).map(|found| (row.epoch as f64, 100.0 * (1.0 - found)));
+    let missed: Vec<_> = rows.iter().filter_map(missed).collect();
+    // From 0 on a linear axis: an epoch may miss nothing.
+    let most = missed.iter().fold(1.0, |most: f64, (_, y)| most.max(*y));
     let curve = |points, style| Curve { points, range: Vec::new(), style, fitted: true };
+    let missed = Curve { range: vec![(1.0, 0.0, most)], ..curve(missed, dev) };
     let last = rows.last().map_or((1, 1), |row| (row.step, row.epoch));
     Sheet {
         title: title.to_string(),
@@ -46,7 +50,7 @@ pub fn sheet(rows: &[Row], metric: Metric, title: &str, caption: &str) -> Sheet 
                 x_label: "epoch".to_string(),
                 x_ticks: ticks(last.1),
                 y_label: format!("100 (1 - {name})"),
-                curves: vec![curve(rows.iter().filter_map(missed).collect(), dev)],
+                curves: vec![missed],
                 notes: Vec::new(),
                 map: None,
             },

@@ -20,6 +20,7 @@
 
 pub mod export;
 pub mod figure;
+mod folder;
 pub mod log;
 pub mod options;
 
@@ -29,16 +30,15 @@ use crate::model::{Model, Set, Split};
 use crate::text::{Corpus, Tokenizer, Tokens};
 use crate::training::{Event, Settings, Trainer, confusion};
 use anyhow::{Context, Result, bail};
+use folder::Folder;
 use log::{Log, Row};
 use lowrank_experiments::measure::{median, peak_memory};
 use lowrank_experiments::plot::drawing::Drawing;
-use lowrank_experiments::table::{to_csv, write_atomically};
 use options::{Device, Options};
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use serde::{Deserialize, Serialize};
 
 /// The result of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// What was trained.
     pub method: String,
@@ -62,78 +62,10 @@ pub struct Summary {
     pub test_f1: f64,
     /// Matthews' correlation.
     pub test_matthews: f64,
-    /// The median seconds of a step; NaN where none was done.
+    /// The median seconds of a step of the last training; NaN where none was done.
     pub step_seconds: f64,
     /// The largest resident memory of the process, in bytes, where the system tells.
     pub peak_bytes: Option<f64>,
-}
-
-/// The files of a run.
-struct Folder(PathBuf);
-
-/// What a run that is replaced may have left.
-const OLD: [&str; 10] = [
-    "checkpoint.safetensors",
-    "log.csv",
-    "summary.csv",
-    "loss.svg",
-    "loss.png",
-    "adapter/adapter_config.json",
-    "adapter/adapter_model.safetensors",
-    "adapter/native.safetensors",
-    "adapter/head.safetensors",
-    "adapter/model.safetensors",
-];
-
-/// Removes a file that may be there.
-fn remove(file: &Path) -> Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot replace {}", file.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-impl Folder {
-    fn options(&self) -> PathBuf {
-        self.0.join("options.txt")
-    }
-    fn checkpoint(&self) -> PathBuf {
-        self.0.join("checkpoint.safetensors")
-    }
-    fn log(&self) -> PathBuf {
-        self.0.join("log.csv")
-    }
-
-    /// Makes or takes the folder for a run of these options.
-    fn open(options: &Options) -> Result<Self> {
-        let (folder, text) = (Folder(options.out.clone()), options.text()?);
-        let shown = options.out.display();
-        let old = std::fs::read_to_string(folder.options()).ok();
-        match old {
-            Some(old) if options.resume && old != text => {
-                let differ = text.lines().zip(old.lines()).find(|(new, old)| new != old);
-                let (new, old) = differ.unwrap_or(("", ""));
-                bail!(
-                    "--resume: the run in {shown} has other options: `{}` there, `{}` here",
-                    old.trim(),
-                    new.trim()
-                );
-            }
-            None if options.resume => bail!("--resume: there is no run in {shown}"),
-            Some(_) if !options.resume && !options.overwrite => bail!(
-                "{shown} holds a run: go on with it (--resume), replace it (--overwrite), or name another --out"
-            ),
-            _ => {}
-        }
-        if !options.resume {
-            std::fs::create_dir_all(&folder.0).with_context(|| format!("cannot make {shown}"))?;
-            OLD.iter().try_for_each(|name| remove(&folder.0.join(name)))?;
-            write_atomically(&folder.options(), text.as_bytes())?;
-        }
-        Ok(folder)
-    }
 }
 
 /// The program. `seen` is told of every step and epoch; an error of it ends the run.
@@ -149,6 +81,8 @@ pub fn run(options: &Options, seen: impl FnMut(Event<'_>) -> Result<()>) -> Resu
     if options.tf32 && options.device == Device::Cpu {
         bail!("--tf32 is for a GPU: add --device cuda, or leave it out");
     }
+    // Before all that takes time; nothing is changed until all of it was found right.
+    let folder = Folder::check(options)?;
     let corpus =
         Corpus::open(&options.data, options.task, &options.columns(), options.samples(), options.seed)?;
     let loading = Loading {
@@ -171,13 +105,13 @@ pub fn run(options: &Options, seen: impl FnMut(Event<'_>) -> Result<()>) -> Resu
     let settings = options.settings(corpus.task.metric());
     describe(options, &corpus, &sets, &encoder, &settings);
 
-    let job = Job { options, sets: &sets, settings };
+    let job = Job { options, folder: &folder, sets: &sets, settings };
     let (summary, rows, encoder) = match options.device {
         Device::Cpu => job.run(encoder, seen)?,
         Device::Cuda => job.run_on_gpu(encoder, seen)?,
     };
-    let folder = &options.out;
-    write_atomically(&folder.join("summary.csv"), to_csv(&[&summary], true)?.as_bytes())?;
+    let summary = folder.conclude(summary)?;
+    let out = &options.out;
     let caption = format!(
         "{} on {}: {} texts to train on, batches of {}, largest learning rate {}. The epoch with the best value on \
          the {} texts of the development set is kept ({}).",
@@ -189,12 +123,12 @@ pub fn run(options: &Options, seen: impl FnMut(Event<'_>) -> Result<()>) -> Resu
         sets.dev.labels.len(),
         summary.epoch
     );
-    figure::sheet(&rows, settings.metric, "Training an encoder", &caption).write(&folder.join("loss"))?;
-    let written = export::write(&encoder, &options.model.display().to_string(), &folder.join("adapter"))?;
+    figure::sheet(&rows, settings.metric, "Training an encoder", &caption).write(&out.join("loss"))?;
+    let written = export::write(&encoder, &options.model.display().to_string(), &out.join("adapter"))?;
     for (name, text) in summary.lines() {
         println!("{name:8} {text}");
     }
-    println!("folder:  {}", folder.display());
+    println!("folder:  {}", out.display());
     println!("adapter: {written}");
     Ok(summary)
 }
@@ -202,6 +136,7 @@ pub fn run(options: &Options, seen: impl FnMut(Event<'_>) -> Result<()>) -> Resu
 /// One training.
 struct Job<'a> {
     options: &'a Options,
+    folder: &'a Folder,
     sets: &'a Split<Tokens>,
     settings: Settings,
 }
@@ -215,11 +150,11 @@ impl Job<'_> {
         model: M,
         mut seen: impl FnMut(Event<'_>) -> Result<()>,
     ) -> Result<Trained<M>> {
-        let Job { options, sets, settings } = self;
+        let Job { options, folder, sets, settings } = self;
         let mut trainer = Trainer::new(model, *settings)?;
-        let folder = Folder::open(options)?;
+        folder.start()?;
         let path = folder.checkpoint();
-        if options.resume && path.is_file() {
+        if folder.goes_on() {
             checkpoint::load(&mut trainer, &path)?;
             eprintln!("going on after epoch {}", trainer.epoch);
         }
@@ -268,6 +203,7 @@ impl Job<'_> {
         let encoder = cuda::Encoder::new(&encoder, precision)?;
         eprintln!("device:  {}", encoder.device()?);
         let (summary, rows, encoder) = self.run(encoder, seen)?;
+        eprintln!("device:  {:.0} MiB of its memory held at most", mebibytes(encoder.held() as f64));
         Ok((summary, rows, encoder.host().clone()))
     }
 
@@ -297,10 +233,14 @@ impl Summary {
             out.push(("step:", format!("{:.4} s, the median", self.step_seconds)));
         }
         out.extend(
-            self.peak_bytes.map(|b| ("memory:", format!("{:.0} MiB at most", b / f64::from(1 << 20)))),
+            self.peak_bytes.map(|b| ("memory:", format!("{:.0} MiB of the host at most", mebibytes(b)))),
         );
         out
     }
+}
+
+fn mebibytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
 }
 
 /// Says what is about to be done.

@@ -50,10 +50,10 @@ pub struct Options {
     /// What is trained, beside the head
     #[arg(long, value_enum, default_value_t = Tuning::Lora, help_heading = "Adapter")]
     pub method: Tuning,
-    /// Rank of lora, dora (8), lokr, kadaptation (2), and of svd-lora's weight (half the width)
+    /// Rank of lora, dora (8), lo-kr, k-adaptation (2), and of svd-lora's weight (half the width)
     #[arg(long, value_name = "R", help_heading = "Adapter")]
     pub rank: Option<usize>,
-    /// Terms of lsr (16) and kadaptation (4)
+    /// Terms of lsr (16) and k-adaptation (4)
     #[arg(long, value_name = "S", help_heading = "Adapter")]
     pub terms: Option<usize>,
     /// Ranks of lsr's factors (2x2)
@@ -62,21 +62,15 @@ pub struct Options {
     /// Rank of svd-lora's correction (8)
     #[arg(long, value_name = "R", help_heading = "Adapter")]
     pub inner_rank: Option<usize>,
-    /// Matrices beside which an adapter stands, as PEFT's target_modules
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        default_value = "query,value",
-        help_heading = "Adapter"
-    )]
-    pub targets: Vec<String>,
+    /// Matrices beside which an adapter stands, as PEFT's target_modules [default: query,value]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Adapter")]
+    pub targets: Option<Vec<String>>,
     /// In these blocks only, counted from 0: 3-5 or 4 [default: all]
     #[arg(long, value_name = "FIRST-LAST", value_parser = layers, help_heading = "Adapter")]
     pub layers: Option<Range<usize>>,
-    /// Scaling c of W x + c dW x (LoRA's alpha over rank)
-    #[arg(long, value_name = "C", default_value_t = 4.0, help_heading = "Adapter")]
-    pub scaling: f64,
+    /// Scaling c of W x + c dW x (LoRA's alpha over rank) [default: 4]
+    #[arg(long, value_name = "C", help_heading = "Adapter")]
+    pub scaling: Option<f64>,
     /// What stands for a text: its first token, as Hugging Face's classifiers take it, or the mean of all, which
     /// suits sentence encoders such as MiniLM
     #[arg(long, value_enum, default_value_t = Pool::First, help_heading = "Adapter")]
@@ -109,7 +103,8 @@ pub struct Options {
     /// Seed of head, adapter, order and of samples that are drawn
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Store the frozen weights in 16 bits (bfloat16); a GPU then multiplies in them too
+    /// Round the frozen weights to 16 bits (bfloat16), in which the processor stores them, but for the matrices beside
+    /// which an adapter stands: these take 32. A GPU multiplies in 16 too
     #[arg(long, help_heading = "Training")]
     pub bf16: bool,
     /// On a GPU: multiply on its tensor cores, with 10 bits of each fraction
@@ -140,7 +135,6 @@ A run that was stopped goes on with the same options and --resume: at most an ep
 
 /// What is trained, beside the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
 pub enum Tuning {
     /// Low-rank adaptation
     Lora,
@@ -149,13 +143,15 @@ pub enum Tuning {
     /// LoRA whose factors are sums of Kronecker products
     Lsr,
     /// A Kronecker product
+    #[value(alias = "krona")]
     KronA,
     /// A Kronecker product whose larger factor is of low rank
+    #[value(alias = "lokr")]
     LoKr,
-    /// A sum of Kronecker products with shared factors
+    /// A sum of Kronecker products with low-rank factors
+    #[value(alias = "kadaptation")]
     KAdaptation,
     /// A low-rank correction of the truncated singular values
-    #[value(name = "svd-lora")]
     SvdLora,
     /// The head alone
     Head,
@@ -222,7 +218,9 @@ impl Options {
         }
         let adapter = !matches!(self.method, Tuning::Head | Tuning::Full);
         for (name, wrong) in [
+            ("targets", self.targets.is_some() && !adapter),
             ("layers", self.layers.is_some() && !adapter),
+            ("scaling", self.scaling.is_some() && !adapter),
             ("rate", self.rate.is_some() && self.method == Tuning::Head),
             ("bf16", self.bf16 && self.method == Tuning::Full),
         ] {
@@ -248,8 +246,12 @@ impl Options {
                 with_values: true,
             },
         };
-        let targets = self.targets.iter().map(|name| name.trim().to_string()).collect();
-        Ok(Training::Adapter { method, scaling: self.scaling, targets, layers: self.layers.clone() })
+        let targets = match &self.targets {
+            Some(targets) => targets.iter().map(|name| name.trim().to_string()).collect(),
+            None => ["query", "value"].map(String::from).into(),
+        };
+        let (scaling, layers) = (self.scaling.unwrap_or(4.0), self.layers.clone());
+        Ok(Training::Adapter { method, scaling, targets, layers })
     }
 
     /// How it is trained, the epoch picked by this metric where no other is asked for.

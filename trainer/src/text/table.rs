@@ -6,10 +6,14 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The file endings that are read.
 pub const ENDINGS: [&str; 4] = ["tsv", "csv", "jsonl", "txt"];
+
+/// Names of columns that an error lists at most.
+const LISTED: usize = 20;
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -27,8 +31,16 @@ pub struct Table {
 pub struct Row {
     /// The line where it begins, from 1.
     pub line: usize,
-    /// What stands in each column; none where an object lacks it.
-    pub fields: Vec<Option<String>>,
+    /// The columns that it has, and what stands there. Objects may lack some, or each have their own: nothing is
+    /// kept of what is not there.
+    fields: Vec<(usize, String)>,
+}
+
+impl Row {
+    /// What stands in a column, if it is there.
+    pub fn get(&self, column: usize) -> Option<&str> {
+        self.fields.iter().find(|(at, _)| *at == column).map(|(_, field)| field.as_str())
+    }
 }
 
 impl Table {
@@ -63,9 +75,16 @@ impl Table {
     /// Where there is none of this name; those there are are listed.
     pub fn column(&self, name: &str) -> Result<usize> {
         self.find(name).with_context(|| {
-            let found = self.header.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            format!("{}: no column `{name}`; there are {found}", self.path.display())
+            format!("{}: no column `{name}`; there are {}", self.path.display(), self.columns())
         })
+    }
+
+    /// The names of the columns in words, the first ones where there are many.
+    pub fn columns(&self) -> String {
+        let names = self.header.iter().take(LISTED).map(|name| format!("`{name}`"));
+        let more = self.header.len().saturating_sub(LISTED);
+        let more = (more > 0).then(|| format!("{more} more"));
+        names.chain(more).collect::<Vec<_>>().join(", ")
     }
 
     /// The place of a column, if there is one of this name.
@@ -78,10 +97,7 @@ impl Table {
     /// # Errors
     /// Where the row lacks it.
     pub fn field<'a>(&self, row: &'a Row, column: usize) -> Result<&'a str> {
-        match &row.fields[column] {
-            Some(field) => Ok(field),
-            None => bail!("{}: `{}` is missing", self.place(row), self.header[column]),
-        }
+        row.get(column).with_context(|| format!("{}: `{}` is missing", self.place(row), self.header[column]))
     }
 
     /// The file and the line of a row.
@@ -120,44 +136,58 @@ fn separated(path: &Path, text: &str, delimiter: u8) -> Result<Table> {
                 table.header.len()
             );
         }
-        table.rows.push(Row { line, fields: fields.into_iter().map(Some).collect() });
+        table.rows.push(Row { line, fields: fields.into_iter().enumerate().collect() });
     }
     Ok(table)
 }
 
 fn objects(path: &Path, text: &str) -> Result<Table> {
     let mut table = Table { path: path.to_path_buf(), header: Vec::new(), rows: Vec::new() };
+    let mut places = HashMap::new();
     for (k, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = || format!("{}, line {}", path.display(), k + 1);
         let value: Value = serde_json::from_str(line).with_context(place)?;
         let Value::Object(object) = value else { bail!("{}: not an object", place()) };
-        let mut row = Row { line: k + 1, fields: vec![None; table.header.len()] };
+        let mut fields = Vec::new();
+        let mut put = |name: String, value: Value| {
+            let column = *places.entry(name).or_insert_with_key(|name| {
+                table.header.push(name.clone());
+                table.header.len() - 1
+            });
+            match value {
+                Value::Null => {}
+                Value::String(text) => fields.push((column, text)),
+                value => fields.push((column, value.to_string())),
+            }
+        };
         for (name, value) in object {
             match value {
-                Value::Object(inner) => {
-                    inner
-                        .iter()
-                        .for_each(|(n, v)| put(&mut table.header, &mut row, &format!("{name}.{n}"), v));
-                }
-                value => put(&mut table.header, &mut row, &name, &value),
+                Value::Object(inner) => inner.into_iter().for_each(|(n, v)| put(format!("{name}.{n}"), v)),
+                value => put(name, value),
             }
         }
-        table.rows.push(row);
+        table.rows.push(Row { line: k + 1, fields });
     }
-    let columns = table.header.len();
-    table.rows.iter_mut().for_each(|row| row.fields.resize(columns, None));
     Ok(table)
 }
 
-fn put(header: &mut Vec<String>, row: &mut Row, name: &str, value: &Value) {
-    let at = header.iter().position(|found| found == name).unwrap_or_else(|| {
-        header.push(name.to_string());
-        header.len() - 1
-    });
-    row.fields.resize(header.len(), None);
-    row.fields[at] = match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        value => Some(value.to_string()),
-    };
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_with_ever_new_keys_take_no_more_than_the_file() {
+        let line =
+            |k: usize| format!("{{\"text\": \"a\", \"label\": {}, \"key {k}\": {{\"at\": 1}}}}\n", k % 2);
+        let text: String = (0..2000).map(line).collect();
+        let table = objects(Path::new("x.jsonl"), &text).unwrap();
+        assert_eq!((table.header.len(), table.rows.len()), (2002, 2000));
+        assert_eq!(table.rows.iter().map(|row| row.fields.len()).sum::<usize>(), 3 * 2000);
+        let (last, column) = (&table.rows[1999], table.column("key 1999.at").unwrap());
+        assert_eq!(table.field(last, column).unwrap(), "1");
+        let error = table.field(&table.rows[7], column).unwrap_err().to_string();
+        assert_eq!(error, "x.jsonl, line 8: `key 1999.at` is missing");
+        let error = table.column("body").unwrap_err().to_string();
+        assert!(error.ends_with(", 1982 more") && error.len() < 500, "{error}");
+    }
 }

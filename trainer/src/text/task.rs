@@ -83,7 +83,7 @@ impl Task {
             () => bail!(
                 "{}: no task has its columns ({}): name those of the text and the class, or the task",
                 table.path.display(),
-                table.header.join(", ")
+                table.columns()
             ),
         })
     }
@@ -148,7 +148,7 @@ fn two_classes(table: &Table) -> Result<bool> {
 
 fn classes(table: &Table, name: &str) -> Result<Option<Vec<String>>> {
     let Some(column) = table.find(name) else { return Ok(None) };
-    if table.rows.iter().all(|row| row.fields[column].as_deref().is_none_or(|label| label == "-1")) {
+    if table.rows.iter().all(|row| row.get(column).is_none_or(|label| label == "-1")) {
         return Ok(None);
     }
     let class = |row: &Row| match table.field(row, column)?.trim() {

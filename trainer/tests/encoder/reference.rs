@@ -1,11 +1,12 @@
 use crate::{adapters, batch, expected, folder, load};
 use lowrank::Scalar;
 use lowrank::faer::Mat;
-use lowrank::io::Safetensors;
+use lowrank::io::{PeftFolder, Safetensors};
 use lowrank::layers::adapter::Method;
 use lowrank_trainer::encoder::{Encoder, Loading, Pooling, Training};
-use lowrank_trainer::model::Model;
+use lowrank_trainer::model::{Group, Model, Set};
 use lowrank_trainer::text::Tokens;
+use lowrank_trainer::training::{Event, Settings, Trainer};
 
 const FAMILIES: [&str; 2] = ["bert", "roberta"];
 
@@ -52,6 +53,8 @@ fn gradients_are_those_of_peft() {
     for name in FAMILIES {
         let (file, (sequences, labels)) = (expected(name), batch(name));
         let adapter = Safetensors::open(folder(name).join("adapter/adapter_model.safetensors")).unwrap();
+        let read = PeftFolder::<f32>::read(folder(name).join("adapter")).unwrap();
+        assert_eq!((read.layers.len(), read.heads.len()), (4, if name == "bert" { 2 } else { 4 }));
         let mut encoder = load::<f64>(name).adapt(&adapters(Method::Lora { rank: 2 }), 0).unwrap();
         // B by columns, then A by columns.
         let factors = |file: &Safetensors, start: &str, layer: &str| -> Vec<f64> {
@@ -104,14 +107,18 @@ fn a_ragged_batch_is_its_sequences_one_by_one() {
     }
 }
 
+/// Sequences of 1 to 12 tokens.
+fn ragged(count: u32) -> Vec<Tokens> {
+    let sequence = |k: u32| {
+        let ids: Vec<u32> = (0..1 + (k * 7) % 12).map(|i| 2 + (i * 5 + k) % 60).collect();
+        Tokens { types: vec![k % 2; ids.len()], ids }
+    };
+    (0..count).map(sequence).collect()
+}
+
 #[test]
 fn threads_change_no_bit() {
-    let sequences: Vec<Tokens> = (0..130u32)
-        .map(|k| {
-            let ids: Vec<u32> = (0..1 + (k * 7) % 12).map(|i| 2 + (i * 5 + k) % 60).collect();
-            Tokens { types: vec![k % 2; ids.len()], ids }
-        })
-        .collect();
+    let sequences = ragged(130);
     let inputs: Vec<&Tokens> = sequences.iter().collect();
     let labels: Vec<usize> = (0..inputs.len()).map(|k| k % 3).collect();
     for training in [Training::Full, adapters(Method::Lsr { terms: 3, ranks: (2, 1), shapes: None })] {
@@ -122,6 +129,39 @@ fn threads_change_no_bit() {
         };
         let first = run(1);
         assert!(run(2) == first && run(3) == first && run(8) == first);
+    }
+}
+
+#[test]
+fn threads_change_no_bit_of_a_training() {
+    let sequences = ragged(320); // two batches of several pieces, each for one thread
+    let labels = (0..sequences.len()).map(|k| k % 3).collect();
+    let set = Set { inputs: sequences, labels, classes: 3 };
+    for training in [Training::Full, adapters(Method::Lora { rank: 2 })] {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let model = load::<f32>("bert").adapt(&training, 3).unwrap();
+                let settings = Settings { epochs: 2, batch: 160, ..Default::default() };
+                let (mut trainer, mut losses) = (Trainer::new(model, settings).unwrap(), Vec::new());
+                let seen = |event: Event<'_>| {
+                    if let Event::Step { loss, .. } = event {
+                        losses.push(loss.to_bits());
+                    }
+                    Ok(())
+                };
+                trainer.fit(&set, &set, None, seen).unwrap();
+                (losses, trainer.model.groups())
+            })
+        };
+        let (losses, groups) = run(1);
+        assert!(losses.len() == 4 && losses[3] != losses[0]);
+        for threads in [2, 3] {
+            let (found, others) = run(threads);
+            assert_eq!(found, losses, "{threads} threads");
+            let bits = |group: &Group<f32>| group.values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert!(others.iter().map(bits).eq(groups.iter().map(bits)), "{threads} threads");
+        }
     }
 }
 

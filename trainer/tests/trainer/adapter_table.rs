@@ -3,7 +3,7 @@
 use lowrank_experiments::study::{Preset, Study};
 use lowrank_experiments::table::Record;
 use lowrank_trainer::adapter_table::report::{PUBLISHED, text};
-use lowrank_trainer::adapter_table::{AdapterTable, Config, Places, Row};
+use lowrank_trainer::adapter_table::{AdapterTable, Config, Places, Row, Task};
 use lowrank_trainer::form::Form;
 
 fn quick() -> Config {
@@ -35,7 +35,8 @@ fn every_method_is_trained_and_counted() {
 
 /// Rows of all seeds whose test values are made up.
 fn rows(values: &[(Form, usize, [f64; 3])]) -> Vec<Row> {
-    let config = Config { seeds: 3, tasks: vec!["one/CoLA".to_string(), "SST-2".to_string()], ..quick() };
+    let task = |data: &str| Task { data: data.to_string(), ..quick().tasks[0].clone() };
+    let config = Config { seeds: 3, tasks: vec![task("one/CoLA"), task("SST-2")], ..quick() };
     let trials = AdapterTable.trials(&config);
     let mut out = Vec::new();
     for trial in trials {
@@ -93,7 +94,7 @@ fn what_is_missing_is_told_at_once() {
         format!("{:#}", AdapterTable.check(&config).unwrap_err())
     };
     for (error, expected) in [
-        (narrowed(|c| c.tasks[0] = "data/no_such".into()), "--data DIR"),
+        (narrowed(|c| c.tasks[0].data = "data/no_such".into()), "--data DIR"),
         (narrowed(|c| c.model = "data/no_such".into()), "--model DIR"),
         (narrowed(|c| c.tokenizer = None), "tokenizer.json"),
         (narrowed(|c| c.layers = [1, 2]), "`layers`"),

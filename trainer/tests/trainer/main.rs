@@ -11,6 +11,7 @@ use lowrank::layers::adapter::Method;
 use lowrank::random::gaussian;
 use lowrank_trainer::checkpoint;
 use lowrank_trainer::digits::{self, Task};
+use lowrank_trainer::encoder::{Encoder, Loading, Training};
 use lowrank_trainer::loss::cross_entropy;
 use lowrank_trainer::metrics::Confusion;
 use lowrank_trainer::model::{Group, Model, Set};
@@ -102,7 +103,14 @@ fn steps_are_those_of_pytorch() {
         [0.7203625168066812, -1.9670476144279168, 0.671818343980082],
     ];
     let adam = AdamW { rate: 0.1, clip: f64::INFINITY, ..Default::default() };
-    let mut groups = [Group { name: "p".into(), decay: true, head: false, values: vec![1.0f64, -2.0, 0.5] }];
+    let group = |name: &str, decay, values| Group {
+        name: name.to_string(),
+        form: String::new(),
+        decay,
+        head: false,
+        values,
+    };
+    let mut groups = [group("p", true, vec![1.0f64, -2.0, 0.5])];
     let mut state = adam.start(&groups);
     for (gradient, expected) in gradients.iter().zip(expected) {
         adam.step(&mut groups, &[gradient.to_vec()], &mut state, |_| 1.0).unwrap();
@@ -112,8 +120,7 @@ fn steps_are_those_of_pytorch() {
     }
     // Clipped at 1 the gradient (3, 0, 4) is (0.6, 0, 0.8), over all groups together.
     let adam = AdamW { clip: 1.0, ..adam };
-    let group = |count| Group { name: "g".into(), decay: false, head: false, values: vec![0.0f64; count] };
-    let mut groups = [group(2), group(1)];
+    let mut groups = [2, 1].map(|count| group("g", false, vec![0.0f64; count]));
     let mut state = adam.start(&groups);
     assert_eq!(adam.step(&mut groups, &[vec![3.0, 0.0], vec![4.0]], &mut state, |_| 1.0).unwrap(), 5.0);
     let first: Vec<f64> = state.moments.iter().flat_map(|[m, _]| m.clone()).collect();
@@ -121,7 +128,25 @@ fn steps_are_those_of_pytorch() {
     let before = (groups.clone(), state.clone());
     let error = adam.step(&mut groups, &[vec![3.0, f64::NAN], vec![4.0]], &mut state, |_| 1.0).unwrap_err();
     assert!(error.to_string().starts_with("g:"), "{error}");
-    assert_eq!((groups.to_vec(), state), (before.0.to_vec(), before.1));
+    assert_eq!((&groups, &state), (&before.0, &before.1));
+    // What does not fit the groups is refused, and changes nothing.
+    let few = adam.start(&groups[..1]);
+    let mut short = state.clone();
+    short.moments[1][0].clear();
+    let fitting = [vec![3.0, 0.0], vec![4.0]];
+    for (gradients, mut wrong, expected) in [
+        (&fitting[..1], state.clone(), "1 gradients and 2 states for 2 groups"),
+        (&fitting[..], few, "2 gradients and 1 states for 2 groups"),
+        (&[vec![3.0], vec![4.0]][..], state.clone(), "g: 2 numbers, but [1, 2, 2]"),
+        (&[vec![3.0, 0.0], vec![4.0, 0.0]][..], state.clone(), "g: 1 numbers, but [2, 1, 1]"),
+        (&fitting[..], short, "g: 1 numbers, but [1, 0, 1]"),
+    ] {
+        let before = wrong.clone();
+        let error = adam.step(&mut groups, gradients, &mut wrong, |_| 1.0).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+        assert_eq!(wrong, before);
+    }
+    assert_eq!(groups, before.0);
 }
 
 #[test]
@@ -212,6 +237,52 @@ fn a_stopped_run_goes_on_bit_by_bit() {
     check::<f64>();
 }
 
+/// Models with the same sizes, the same frozen numbers and settings, that compute something else.
+#[test]
+fn a_checkpoint_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let network = |activation, method: Method, scaling| {
+        let full = Network::<f32>::new(&[64, 16, 10], activation, 1);
+        Trainer::new(full.adapt(Some(&method), scaling, 2).unwrap(), Settings::default()).unwrap()
+    };
+    let lora = Method::Lora { rank: 2 };
+    let krona = |left| Method::KronA { left: Some(left) };
+    for (written, mut other, expected) in [
+        (
+            network(Activation::Relu, lora, 1.0),
+            network(Activation::Relu, lora, 2.0),
+            "`group.0` is layer 1, adapter (lora, b 16x2, a 2x64, scaling 1) there and layer 1, adapter (lora, b \
+             16x2, a 2x64, scaling 2) here",
+        ),
+        (
+            network(Activation::Relu, krona((4, 8)), 1.0),
+            network(Activation::Relu, krona((2, 16)), 1.0),
+            "`group.0` is layer 1, adapter (kron-a, a 4x8, b 4x8, scaling 1) there",
+        ),
+        (network(Activation::Relu, lora, 1.0), network(Activation::Tanh, lora, 1.0), "`frozen` is "),
+    ] {
+        assert_eq!(written.model.trained(), other.model.trained());
+        checkpoint::save(&written, &path).unwrap();
+        let before = other.clone();
+        let error = format!("{:#}", checkpoint::load(&mut other, &path).unwrap_err());
+        assert!(error.contains(expected) && error.contains("run.safetensors"), "{error}");
+        assert!(same(&other, &before));
+    }
+    // Other matrices of an encoder.
+    let bert = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checkpoints/bert");
+    let bert = Encoder::<f32>::load(bert, &Loading::default()).unwrap();
+    let [written, mut other] = ["query", "key"].map(|name| {
+        let targets = vec![name.to_string()];
+        let training = Training::Adapter { method: lora, scaling: 1.0, targets, layers: None };
+        Trainer::new(bert.adapt(&training, 0).unwrap(), Settings::default()).unwrap()
+    });
+    checkpoint::save(&written, &path).unwrap();
+    let error = format!("{:#}", checkpoint::load(&mut other, &path).unwrap_err());
+    assert!(error.contains("`group.0` is encoder.layer.0.attention.self.query.adapter"), "{error}");
+    assert!(error.contains("there and encoder.layer.0.attention.self.key.adapter"), "{error}");
+}
+
 #[test]
 fn a_run_that_breaks_names_layer_and_step_and_keeps_the_checkpoint() {
     let mut data = digits::load::<f32>(digits::FILE, Task::Upright).unwrap();
@@ -226,9 +297,20 @@ fn a_run_that_breaks_names_layer_and_step_and_keeps_the_checkpoint() {
     let error = run.fit(&data.train, &data.dev, Some(&path), |_| Ok(())).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("step 35 (epoch 2)") && text.contains("layer 1"), "{text}");
+    assert!(text.contains("a smaller learning rate than 0.001 may help"), "{text}");
     assert_eq!(std::fs::read(&path).unwrap(), kept);
     checkpoint::load(&mut run, &path).unwrap();
     assert!(same(&run, &good));
+    // What is no matter of the learning rate.
+    let set = digits::load::<f32>(digits::FILE, Task::Upright).unwrap().train;
+    let (mut missing, mut long) = (set.clone(), set);
+    missing.inputs[7][3] = f32::NAN;
+    long.inputs[7].push(0.0);
+    for (set, expected) in [(missing, "non-finite entry"), (long, "65 numbers")] {
+        let text = format!("{:#}", run.clone().epoch(&set, |_| Ok(())).unwrap_err());
+        assert!(text.starts_with("step ") && text.contains(expected), "{text}");
+        assert!(!text.contains("learning rate"), "{text}");
+    }
     let bad = Settings { optimizer: AdamW { rate: f64::NAN, ..Default::default() }, ..Default::default() };
     assert!(Trainer::new(run.model, bad).unwrap_err().to_string().contains("rate"));
 }

@@ -148,7 +148,7 @@ fn odd_files_are_read() {
     let error = Corpus::open(&path, None, &columns, Samples::default(), 0).unwrap_err().to_string();
     assert!(error.contains("`class`") && error.contains("`proof`"), "{error}");
     let error = open(&path).unwrap_err().to_string();
-    assert!(error.contains("verdict, claim, proof"), "{error}");
+    assert!(error.contains("`verdict`, `claim`, `proof`"), "{error}");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn bad_files_are_named_with_their_line() {
         ("sentence\tlabel\n".to_string(), "no row"),
         (String::new(), "no row"),
         ("sentence\nonly\n".to_string(), "no classes"),
-        (format!("content\tlabel\n{good}"), "content, label"),
+        (format!("content\tlabel\n{good}"), "`content`, `label`"),
     ];
     for (text, expected) in cases {
         let error = folder(&[("train.tsv", &text)]).unwrap_err();

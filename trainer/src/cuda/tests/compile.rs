@@ -3,7 +3,7 @@
 use crate::cuda::kernels::{NAMES, compile};
 
 #[test]
-#[ignore = "needs NVRTC: run scripts/compile_kernels.sh"]
+#[ignore = "needs NVRTC: run scripts/test_cuda.sh"]
 fn kernels_compile() {
     for architecture in ["75", "80", "90"] {
         let (ptx, warnings) = compile(&format!("compute_{architecture}")).unwrap();

@@ -1,7 +1,8 @@
 //! A device that is none: the kernels' source compiled for the CPU, which runs a block's threads phase by phase.
 //!
 //! Memory is full of NaN before it is written, and has an edge at either end whose bytes must stay; so numbers that
-//! nobody wrote and writing beside a matrix are seen. The threads of a phase run in either order.
+//! nobody wrote and writing beside a matrix are seen. The threads of a phase run in either order. Products take as
+//! many bits of their operands as tensor cores do.
 
 use crate::cuda::backend::{At, Backend, Number, Operand, Precision, Product, arguments};
 use crate::cuda::kernels;
@@ -84,7 +85,7 @@ impl Backend for Emulated {
         places: &[At],
         numbers: &[Number],
     ) -> Result<()> {
-        let arguments = arguments(places, numbers);
+        let arguments = arguments(places, numbers)?;
         // SAFETY: the arguments are of the kernel's types, as for the GPU; the function stays loaded.
         unsafe {
             let run = LIBRARY.get::<Kernel>(kernel)?;
@@ -95,7 +96,8 @@ impl Backend for Emulated {
     fn multiply(&self, product: &Product) -> Result<()> {
         let Product { shape: (m, n, k), a, b, c, alpha, beta, count } = *product;
         for at in 0..count {
-            let (left, right) = (read(&a, m, k, at), read(&b, k, n, at));
+            let tf32 = self.precision != Precision::F32;
+            let (left, right) = (read(&a, m, k, at, tf32), read(&b, k, n, at, tf32));
             let mut sum = Mat::<f32>::zeros(m, n);
             matmul(sum.as_mut(), Accum::Replace, left.as_ref(), right.as_ref(), alpha, Par::Seq);
             let to = pointer::<f32>(c.at.floats(at * c.stride));
@@ -113,9 +115,11 @@ impl Backend for Emulated {
     }
 }
 
-/// An operand (m, n) after transposition, number `index` of its batch.
+/// An operand (m, n) after transposition, number `index` of its batch; floats cut to 10 bits of the fraction for
+/// `tf32`.
 #[allow(unsafe_code)]
-fn read(x: &Operand, m: usize, n: usize, index: usize) -> Mat<f32> {
+fn read(x: &Operand, m: usize, n: usize, index: usize, tf32: bool) -> Mat<f32> {
+    let cut = |x: f32| if tf32 { f32::from_bits(x.to_bits() & !0x1fff) } else { x };
     let entry = |i: usize, j: usize| {
         let (row, col) = if x.transposed { (j, i) } else { (i, j) };
         let place = index * x.stride + row + col * x.ld;
@@ -123,7 +127,7 @@ fn read(x: &Operand, m: usize, n: usize, index: usize) -> Mat<f32> {
         unsafe {
             match x.narrow {
                 true => f32::from_bits(u32::from(*pointer::<u16>(x.at).add(place)) << 16),
-                false => *pointer::<f32>(x.at).add(place),
+                false => cut(*pointer::<f32>(x.at).add(place)),
             }
         }
     };

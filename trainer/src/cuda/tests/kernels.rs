@@ -1,8 +1,10 @@
 //! Each kernel against a plain reference in f64; gradients against central differences of it.
 
 use super::emulated::{Emulated, Memory};
-use crate::cuda::backend::{At, Backend, Number, Precision, bytes_of, bytes_of_ints};
+use crate::cuda::adapter::Job;
+use crate::cuda::backend::{At, Backend, Number, Precision, bytes_of, bytes_of_ints, int};
 use crate::cuda::kernels::{GROUPS, NAMES, THREADS};
+use crate::cuda::linear::Table;
 use lowrank::layers::Activation;
 use lowrank::random::gaussian;
 
@@ -249,6 +251,21 @@ fn activations_and_their_gradients() {
     agree(parts[8], &biased(&x), 1e-6);
     let sums: Vec<f64> = (0..m).map(|i| (0..tokens).map(|t| biased(&x)[t * m + i]).sum()).collect();
     agree(parts[9], &sums, 1e-6);
+}
+
+#[test]
+fn sizes_from_two_to_the_31_on_are_refused() {
+    let said = |error: anyhow::Error| {
+        let text = format!("{error:#}");
+        assert!(text.contains("2147483648") && text.contains("2^31 - 1"), "{text}");
+    };
+    let (large, b) = (1_usize << 31, Emulated { precision: Precision::F32, reversed: false });
+    said(b.launch("add_bias", (0, 1), &[At::NULL; 2], &[large.into(), Number::Int(1)]).unwrap_err());
+    assert_eq!(int(large - 1).unwrap(), i32::MAX);
+    said(Job::whole((1 << 16, 1 << 15), 0).unwrap_err());
+    said(Job::whole((4, 4), large - 16).unwrap_err());
+    assert!(Job::whole((4, 4), large - 17).is_ok());
+    said(Table { count: large - 1, ..Table::default() }.copy((1, 1), At::NULL, 1, false).unwrap_err());
 }
 
 #[test]
