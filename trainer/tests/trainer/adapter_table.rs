@@ -112,3 +112,22 @@ fn what_is_missing_is_told_at_once() {
     let command = AdapterTable.command(&AdapterTable.trials(&config));
     assert!(command.ends_with("--bin exp_adapter_table -- --preset quick --data a --data b"), "{command}");
 }
+
+#[test]
+fn a_task_and_a_method_may_be_repeated_less() {
+    let mut config = quick();
+    let all = AdapterTable.trials(&config).len();
+    config.methods[0].seeds = Some(1); // head and full, at one rate
+    let mut own = Task { data: "b".to_string(), train: Some(7), epochs: Some(9), seeds: Some(1) };
+    config.tasks.push(own.clone());
+    let trials = AdapterTable.trials(&config);
+    let (of_b, others): (Vec<_>, Vec<_>) = trials.iter().partition(|trial| trial.task == "b");
+    assert_eq!((others.len(), of_b.len()), (all - 2, all / 2));
+    assert!(of_b.iter().all(|t| (t.seed, t.epochs, t.texts) == (0, 9, [7, config.dev, config.test])));
+    // The option that names a task keeps what is its own.
+    AdapterTable.choose(&mut config, &Places { model: None, data: vec!["b".to_string()] });
+    assert_eq!(config.tasks, [own.clone()]);
+    own.seeds = Some(0);
+    config.tasks = vec![own];
+    assert!(format!("{:#}", AdapterTable.check(&config).unwrap_err()).contains("at least 1"));
+}
